@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/module.h>
+#include <linux/poll.h>
+#include <linux/uio.h>
+
+#include "doors.h"
+#include "queue.h"
+
+static int weir_chardev_open(struct inode *inode, struct file *file)
+{
+	struct weir_queue *queue = container_of(inode->i_cdev, struct weir_queue, object.cdev);
+	struct weir_queue_file *qfile;
+
+	qfile = weir_queue_open(queue);
+	if (IS_ERR(qfile))
+		return PTR_ERR(qfile);
+	file->private_data = qfile;
+	/* Reads and writes keep to IOCB_NOWAIT, so io_uring need not use threads. */
+	file->f_mode |= FMODE_NOWAIT;
+	return stream_open(inode, file);
+}
+
+static int weir_chardev_release(struct inode *inode, struct file *file)
+{
+	weir_queue_close(file->private_data);
+	return 0;
+}
+
+static struct weir_patience weir_chardev_patience(const struct kiocb *iocb)
+{
+	return weir_patience((iocb->ki_filp->f_flags & O_NONBLOCK) ||
+			     (iocb->ki_flags & IOCB_NOWAIT), -1);
+}
+
+static ssize_t weir_chardev_read(struct kiocb *iocb, struct iov_iter *to)
+{
+	const struct weir_patience patience = weir_chardev_patience(iocb);
+
+	if (!iov_iter_count(to))
+		return 0;
+	return weir_queue_read(iocb->ki_filp->private_data, to, &patience);
+}
+
+static ssize_t weir_chardev_write(struct kiocb *iocb, struct iov_iter *from)
+{
+	const struct weir_patience patience = weir_chardev_patience(iocb);
+	struct weir_queue_file *qfile = iocb->ki_filp->private_data;
+
+	if (!iov_iter_count(from))
+		return 0;
+	return weir_queue_write(qfile->queue, from, iocb->ki_filp->f_cred, &patience);
+}
+
+static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *table)
+{
+	struct weir_queue_file *qfile = file->private_data;
+	struct weir_queue *queue = qfile->queue;
+	__poll_t events = 0;
+
+	if (file->f_mode & FMODE_READ)
+		poll_wait(file, &queue->readers, table);
+	if (file->f_mode & FMODE_WRITE)
+		poll_wait(file, &queue->writers, table);
+	/* Pairs with the barrier of wq_has_sleeper(), for what is read below. */
+	smp_mb();
+
+	if (READ_ONCE(queue->dead))
+		return EPOLLERR | EPOLLHUP;
+	if ((file->f_mode & FMODE_READ) &&
+	    (weir_queue_readable(queue, 0) || READ_ONCE(qfile->partial)))
+		events |= EPOLLIN | EPOLLRDNORM;
+	if ((file->f_mode & FMODE_WRITE) && weir_queue_writable(queue, 1))
+		events |= EPOLLOUT | EPOLLWRNORM;
+	return events;
+}
+
+static long weir_chardev_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+{
+	struct weir_command command;
+	int ret;
+
+	ret = weir_command_from_ioctl(&command, file, nr, arg);
+	return ret ?: weir_command_queue(file, &command);
+}
+
+static const struct file_operations weir_chardev_fops = {
+	.owner = THIS_MODULE,
+	.open = weir_chardev_open,
+	.release = weir_chardev_release,
+	.read_iter = weir_chardev_read,
+	.write_iter = weir_chardev_write,
+	.poll = weir_chardev_poll,
+	.mmap = weir_mmap,
+	.unlocked_ioctl = weir_chardev_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.uring_cmd = weir_uring_cmd,
+};
+
+const struct weir_doors weir_queue_doors = {
+	.fops = &weir_chardev_fops,
+	.groups = weir_queue_groups,
+};

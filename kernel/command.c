@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/fs.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "doors.h"
+#include "queue.h"
+
+int weir_command_from_ioctl(struct weir_command *command, const struct file *file,
+			    unsigned int nr, unsigned long arg)
+{
+	if (_IOC_TYPE(nr) != WEIR_IOC_TYPE || _IOC_DIR(nr) != (_IOC_READ | _IOC_WRITE))
+		return -ENOTTY;
+	command->nr = nr;
+	command->arg = (void __user *)arg;
+	command->size = _IOC_SIZE(nr);
+	command->nonblock = file->f_flags & O_NONBLOCK;
+	command->elsewhere = false;
+	return 0;
+}
+
+int weir_command_get(const struct weir_command *command, void *args, size_t size,
+		     size_t min)
+{
+	if (command->size < min)
+		return -EINVAL;
+	return copy_struct_from_user(args, size, command->arg, command->size);
+}
+
+int weir_command_put(const struct weir_command *command, const void *args, size_t size)
+{
+	if (copy_to_user(command->arg, args, min(size, command->size)))
+		return -EFAULT;
+	return 0;
+}
+
+long weir_command_version(const struct weir_command *command)
+{
+	struct weir_version version;
+	int ret;
+
+	ret = weir_command_get(command, &version, sizeof(version), sizeof(version));
+	if (ret)
+		return ret;
+	if (version.reserved)
+		return -EINVAL;
+	version.abi = WEIR_ABI_VERSION;
+	version.features = IS_ENABLED(CONFIG_IO_URING) ? WEIR_FEATURE_URING : 0;
+	return weir_command_put(command, &version, sizeof(version));
+}
+
+static long weir_command_info(struct weir_queue *queue, const struct weir_command *command)
+{
+	struct weir_info info;
+	int ret;
+
+	ret = weir_command_get(command, &info, sizeof(info), sizeof(info));
+	if (ret)
+		return ret;
+	if (info.flags)
+		return -EINVAL;
+	if (READ_ONCE(queue->dead))
+		return -ESHUTDOWN;
+	weir_queue_info(queue, &info);
+	return weir_command_put(command, &info, sizeof(info));
+}
+
+static int weir_check_message(const struct weir_message *message)
+{
+	if (message->flags || message->reserved16 || message->reserved[0] ||
+	    message->reserved[1] || message->reserved[2])
+		return -EINVAL;
+	if (message->key_len > WEIR_KEY_MAX || message->headers_len > WEIR_HEADERS_MAX ||
+	    message->headers_len % 8)
+		return -EINVAL;
+	/* With the bounds above no sum of the parts can overflow. */
+	return message->len > WEIR_MESSAGE_MAX ? -EMSGSIZE : 0;
+}
+
+/* How many of @messages, from the first on, are well formed; or why none is. */
+static int weir_check_messages(const struct weir_message *messages, u32 count)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < count; i++) {
+		ret = weir_check_message(&messages[i]);
+		if (ret)
+			return i ?: ret;
+	}
+	return count;
+}
+
+/* Small batches are read into the stack. */
+#define WEIR_FEW_MESSAGES 8
+
+static long weir_command_send(struct file *file, const struct weir_command *command)
+{
+	struct weir_queue_file *qfile = file->private_data;
+	struct weir_message few[WEIR_FEW_MESSAGES];
+	struct weir_message *messages = few;
+	struct weir_patience patience = {};
+	struct weir_send send;
+	int ret;
+
+	ret = weir_command_get(command, &send, sizeof(send), sizeof(send));
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	if (send.flags || !send.count)
+		return -EINVAL;
+	send.count = min(send.count, WEIR_BATCH_MAX);
+	if (send.count > WEIR_FEW_MESSAGES) {
+		messages = kvmalloc_array(send.count, sizeof(*messages), GFP_KERNEL_ACCOUNT);
+		if (!messages)
+			return -ENOMEM;
+	}
+
+	ret = -EFAULT;
+	if (!copy_from_user(messages, u64_to_user_ptr(send.messages),
+			    send.count * sizeof(*messages)))
+		ret = weir_check_messages(messages, send.count);
+	if (ret > 0) {
+		patience = weir_patience(command->nonblock, send.timeout_ns);
+		patience.elsewhere = command->elsewhere;
+		ret = weir_queue_send(qfile->queue, messages, ret, file->f_cred,
+				      &patience, &send.first_offset);
+	}
+	if (messages != few)
+		kvfree(messages);
+	/* What was sent was sent, even if its offset cannot be told. */
+	if (ret > 0)
+		weir_command_put(command, &send, sizeof(send));
+	/* Restarted, it would wait as long as before. */
+	return ret == -ERESTARTSYS && patience.until ? -EINTR : ret;
+}
+
+/* Runs are settled a few at a time: nothing is allocated for them. */
+#define WEIR_FEW_RUNS 8
+
+/* Settles @count runs at @runs: how many messages, or -EFAULT. */
+static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __user *runs,
+			     u32 count)
+{
+	struct weir_run few[WEIR_FEW_RUNS];
+	long settled = 0;
+
+	while (count) {
+		u32 n = min(count, WEIR_FEW_RUNS), i;
+
+		if (copy_from_user(few, runs, n * sizeof(*runs)))
+			return -EFAULT;
+		for (i = 0; i < n; i++)
+			settled += weir_queue_settle(qfile, &few[i]);
+		if (copy_to_user(runs, few, n * sizeof(*runs)))
+			return -EFAULT;
+		runs += n;
+		count -= n;
+	}
+	return settled;
+}
+
+static long weir_command_settle(struct file *file, const struct weir_command *command)
+{
+	struct weir_settle settle;
+	int ret;
+
+	ret = weir_command_get(command, &settle, sizeof(settle), sizeof(settle));
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (settle.flags || !settle.count || settle.count > WEIR_BATCH_MAX)
+		return -EINVAL;
+	return weir_settle_runs(file->private_data, u64_to_user_ptr(settle.runs),
+				settle.count);
+}
+
+static int weir_check_fetch(const struct file *file, const struct weir_fetch *fetch)
+{
+	const struct weir_queue_file *qfile = file->private_data;
+
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (fetch->flags & ~WEIR_FETCH_SETTLED || !fetch->nr_runs || !fetch->max_messages ||
+	    fetch->nr_settle > WEIR_BATCH_MAX)
+		return -EINVAL;
+	if (fetch->buffer)
+		return fetch->buffer % 8 ? -EINVAL : 0;
+	if (fetch->flags & WEIR_FETCH_SETTLED || fetch->buffer_len)
+		return -EINVAL;
+	return qfile->queue->object.flags & WEIR_CREATE_PRIVATE ? -EACCES : 0;
+}
+
+int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
+		     const struct weir_command *command)
+{
+	struct weir_fetch *fetch = &call->fetch;
+	long ret;
+
+	call->file = file;
+	call->command = *command;
+	ret = weir_command_get(command, fetch, sizeof(*fetch), sizeof(*fetch));
+	if (!ret)
+		ret = weir_check_fetch(file, fetch);
+	if (!ret && fetch->nr_settle)
+		ret = weir_settle_runs(file->private_data, u64_to_user_ptr(fetch->settle),
+				       fetch->nr_settle);
+	if (ret < 0)
+		return ret;
+	call->patience = weir_patience(command->nonblock, fetch->timeout_ns);
+	return 0;
+}
+
+/* Takes, waiting as @patience says, and tells user space what was taken. */
+long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *patience)
+{
+	struct weir_fetch *fetch = &call->fetch;
+	struct weir_consumer *consumer;
+	struct weir_take take = {
+		.max_messages = min(fetch->max_messages, WEIR_BATCH_MAX),
+		.max_runs = min_t(u32, fetch->nr_runs, WEIR_TAKE_RUNS),
+		.max_bytes = fetch->max_bytes ?: U64_MAX,
+		.buffer = u64_to_user_ptr(fetch->buffer),
+		.room = fetch->buffer_len,
+		.settle = fetch->flags & WEIR_FETCH_SETTLED,
+	};
+	int ret;
+
+	consumer = weir_queue_consumer(call->file->private_data);
+	if (IS_ERR(consumer))
+		return PTR_ERR(consumer);
+	ret = weir_queue_fetch(consumer, &take, patience);
+	if (ret && ret != -EMSGSIZE)
+		return ret;
+
+	fetch->nr_runs = take.nr_runs;
+	fetch->buffer_len = take.filled;
+	if (copy_to_user(u64_to_user_ptr(fetch->runs), take.runs,
+			 take.nr_runs * sizeof(*take.runs)) ||
+	    weir_command_put(&call->command, fetch, sizeof(*fetch))) {
+		weir_queue_untake(consumer, &take);
+		return -EFAULT;
+	}
+	return ret ?: take.messages;
+}
+
+static long weir_command_fetch(struct file *file, const struct weir_command *command)
+{
+	struct weir_fetch_call call;
+	long ret;
+
+	ret = weir_fetch_begin(&call, file, command);
+	if (!ret)
+		ret = weir_fetch_take(&call, &call.patience);
+	/* Restarted, it would wait as long as before, and settle once more. */
+	if (ret == -ERESTARTSYS && (call.patience.until || call.fetch.nr_settle))
+		return -EINTR;
+	return ret;
+}
+
+static long weir_command_layout(struct weir_queue *queue, const struct weir_command *command)
+{
+	struct weir_layout layout;
+	int ret;
+
+	ret = weir_command_get(command, &layout, sizeof(layout), sizeof(layout));
+	if (ret)
+		return ret;
+	layout.index_offset = WEIR_INDEX_OFFSET;
+	layout.index_length = weir_index_length(&queue->index);
+	layout.pool_offset = WEIR_POOL_OFFSET;
+	layout.pool_length = weir_pool_length(&queue->pool);
+	return weir_command_put(command, &layout, sizeof(layout));
+}
+
+long weir_command_queue(struct file *file, const struct weir_command *command)
+{
+	struct weir_queue_file *qfile = file->private_data;
+
+	switch (_IOC_NR(command->nr)) {
+	case _IOC_NR(WEIR_IOC_VERSION):
+		return weir_command_version(command);
+	case _IOC_NR(WEIR_IOC_INFO):
+		return weir_command_info(qfile->queue, command);
+	case _IOC_NR(WEIR_IOC_LAYOUT):
+		return weir_command_layout(qfile->queue, command);
+	case _IOC_NR(WEIR_IOC_SEND):
+		return weir_command_send(file, command);
+	case _IOC_NR(WEIR_IOC_FETCH):
+		return weir_command_fetch(file, command);
+	case _IOC_NR(WEIR_IOC_SETTLE):
+		return weir_command_settle(file, command);
+	default:
+		return -ENOTTY;
+	}
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/ctype.h>
+#include <linux/fs.h>
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+
+#include "doors.h"
+#include "queue.h"
+
+#define WEIR_NAME_MAX 249
+
+static int weir_control_check_name(const char *name)
+{
+	size_t len = strnlen(name, WEIR_NAME_SIZE);
+	size_t i;
+
+	if (!len || len == WEIR_NAME_SIZE)
+		return -EINVAL;
+	if (len > WEIR_NAME_MAX)
+		return -ENAMETOOLONG;
+	for (i = 0; i < len; i++) {
+		if (!isascii(name[i]) || (!isalnum(name[i]) && name[i] != '_' &&
+					  (!i || (name[i] != '.' && name[i] != '-'))))
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int weir_control_check_create(const struct weir_create *create)
+{
+	if (create->type != WEIR_TYPE_QUEUE || create->reserved ||
+	    create->flags & ~WEIR_CREATE_PRIVATE || create->mode & ~0777)
+		return -EINVAL;
+	if (create->max_messages > WEIR_MAX_MESSAGES)
+		return -EINVAL;
+	if (create->max_bytes && (create->max_bytes < WEIR_MIN_BYTES ||
+				  create->max_bytes > WEIR_MAX_BYTES))
+		return -EINVAL;
+	return weir_control_check_name(create->name);
+}
+
+static long weir_control_create(struct file *file, const struct weir_command *command)
+{
+	struct weir_instance *instance = file->private_data;
+	struct weir_create create;
+	int ret;
+
+	ret = weir_command_get(command, &create, sizeof(create), sizeof(create));
+	if (ret)
+		return ret;
+	ret = weir_control_check_create(&create);
+	if (ret)
+		return ret;
+	guard(mutex)(&instance->lock);
+	return weir_queue_create(instance, &create, file->f_cred, &weir_queue_doors);
+}
+
+/* The object that a command is to change; under instance->lock. */
+static struct weir_queue *weir_control_managed(struct file *file, const char *name)
+{
+	struct weir_object *object;
+	int ret;
+
+	ret = weir_control_check_name(name);
+	if (ret)
+		return ERR_PTR(ret);
+	object = weir_object_find(file->private_data, name);
+	if (!object)
+		return ERR_PTR(-ENOENT);
+	if (!weir_object_may_manage(object, file))
+		return ERR_PTR(-EPERM);
+	return weir_queue_of(object);
+}
+
+static long weir_control_destroy(struct file *file, const struct weir_command *command)
+{
+	struct weir_instance *instance = file->private_data;
+	struct weir_destroy destroy;
+	struct weir_queue *queue;
+	int ret;
+
+	ret = weir_command_get(command, &destroy, sizeof(destroy), sizeof(destroy));
+	if (ret)
+		return ret;
+	if (destroy.flags & ~WEIR_DESTROY_FORCE || destroy.reserved)
+		return -EINVAL;
+	guard(mutex)(&instance->lock);
+	queue = weir_control_managed(file, destroy.name);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	return weir_queue_destroy(queue, destroy.flags & WEIR_DESTROY_FORCE);
+}
+
+static long weir_control_purge(struct file *file, const struct weir_command *command)
+{
+	struct weir_instance *instance = file->private_data;
+	struct weir_queue *queue;
+	struct weir_purge purge;
+	int ret;
+
+	ret = weir_command_get(command, &purge, sizeof(purge), sizeof(purge));
+	if (ret)
+		return ret;
+	if (purge.flags || purge.reserved)
+		return -EINVAL;
+
+	mutex_lock(&instance->lock);
+	queue = weir_control_managed(file, purge.name);
+	if (!IS_ERR(queue))
+		weir_object_get(&queue->object);
+	mutex_unlock(&instance->lock);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+
+	purge.purged = weir_queue_purge(queue);
+	weir_object_put(&queue->object);
+	return weir_command_put(command, &purge, sizeof(purge));
+}
+
+static int weir_control_find_info(struct weir_instance *instance, struct weir_info *info)
+{
+	struct weir_object *object;
+
+	guard(mutex)(&instance->lock);
+	if (info->flags & WEIR_INFO_NEXT)
+		object = weir_object_next(instance, info->name);
+	else
+		object = weir_object_find(instance, info->name);
+	if (!object)
+		return -ENOENT;
+	weir_queue_info(weir_queue_of(object), info);
+	return 0;
+}
+
+static long weir_control_info(struct file *file, const struct weir_command *command)
+{
+	struct weir_info info;
+	int ret;
+
+	ret = weir_command_get(command, &info, sizeof(info), sizeof(info));
+	if (ret)
+		return ret;
+	if (info.flags & ~WEIR_INFO_NEXT)
+		return -EINVAL;
+	if (!(info.flags & WEIR_INFO_NEXT && !info.name[0])) {
+		ret = weir_control_check_name(info.name);
+		if (ret)
+			return ret;
+	}
+	ret = weir_control_find_info(file->private_data, &info);
+	return ret ?: weir_command_put(command, &info, sizeof(info));
+}
+
+static long weir_control_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+{
+	struct weir_command command;
+	int ret;
+
+	ret = weir_command_from_ioctl(&command, file, nr, arg);
+	if (ret)
+		return ret;
+	switch (_IOC_NR(nr)) {
+	case _IOC_NR(WEIR_IOC_VERSION):
+		return weir_command_version(&command);
+	case _IOC_NR(WEIR_IOC_CREATE):
+		return weir_control_create(file, &command);
+	case _IOC_NR(WEIR_IOC_DESTROY):
+		return weir_control_destroy(file, &command);
+	case _IOC_NR(WEIR_IOC_PURGE):
+		return weir_control_purge(file, &command);
+	case _IOC_NR(WEIR_IOC_INFO):
+		return weir_control_info(file, &command);
+	default:
+		return -ENOTTY;
+	}
+}
+
+static int weir_control_open(struct inode *inode, struct file *file)
+{
+	file->private_data = &weir_instance;
+	return nonseekable_open(inode, file);
+}
+
+static const struct file_operations weir_control_fops = {
+	.owner = THIS_MODULE,
+	.open = weir_control_open,
+	.unlocked_ioctl = weir_control_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+};
+
+static struct miscdevice weir_control = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "weir-control",
+	.nodename = "weir/control",
+	.mode = 0660,
+	.fops = &weir_control_fops,
+};
+
+int weir_control_init(void)
+{
+	return misc_register(&weir_control);
+}
+
+void weir_control_exit(void)
+{
+	misc_deregister(&weir_control);
+}

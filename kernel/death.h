@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * death - tells when a process has ended
+ *
+ * A process holds on to what it was handed through an open file, and files end
+ * late: a child, another process or an io_uring may still hold the descriptor.
+ * So the process itself is watched, by the wait queue of its pid that pidfds
+ * are polled on.
+ *
+ *   WATCHING --- all threads have exited ---> TOLD (once, from a work queue)
+ *       \--------- weir_death_cancel() --------> not told any more
+ *
+ * The wait queue also speaks when the main thread alone has exited, so the work
+ * looks before it tells.
+ */
+#ifndef _WEIR_DEATH_H
+#define _WEIR_DEATH_H
+
+#include <linux/pid.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+struct weir_death {
+	struct pid *pid;			/* invariant; counted */
+	void (*tell)(struct weir_death *death);	/* invariant */
+	struct wait_queue_entry wait;
+	struct work_struct work;
+};
+
+int weir_death_init(void);
+void weir_death_exit(void);
+
+/*
+ * weir_death_watch() - watches the process of current. @tell runs in process
+ * context with no locks held, and may not call weir_death_cancel().
+ */
+void weir_death_watch(struct weir_death *death,
+		      void (*tell)(struct weir_death *death));
+
+/* weir_death_cancel() - @tell is over or never runs after this; may sleep */
+void weir_death_cancel(struct weir_death *death);
+/* weir_death_end() - the same, for @tell itself, which may then free @death */
+void weir_death_end(struct weir_death *death);
+
+#endif

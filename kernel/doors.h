@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * doors - how user space reaches the objects
+ *
+ *   chardev.c   files: open, read, write, poll, ioctl
+ *   command.c   the commands of a queue's file, whichever way they come
+ *   uring.c     the same commands through io_uring
+ *   mmap.c      the index and the pool as receivers see them
+ *   control.c   /dev/weir/control
+ *   sysfs.c     /sys/class/weir
+ *
+ * Doors take arguments apart, once, and call the objects; what a command means
+ * is decided there and not here.
+ */
+#ifndef _WEIR_DOORS_H
+#define _WEIR_DOORS_H
+
+#include <linux/bits.h>
+#include <linux/compiler_types.h>
+#include <linux/types.h>
+
+#include "instance.h"
+#include "queue.h"
+
+struct file;
+struct io_uring_cmd;
+struct vm_area_struct;
+
+/* Where mmap() finds the areas; far apart, so that none can grow into the next. */
+#define WEIR_INDEX_OFFSET	0
+#define WEIR_POOL_OFFSET	BIT_ULL(40)
+
+/* A command as it came: nothing at @arg was read yet. */
+struct weir_command {
+	unsigned int nr;		/* a WEIR_IOC_* with any size */
+	void __user *arg;
+	size_t size;			/* of the caller's structure */
+	bool nonblock;
+	bool elsewhere;			/* it may wait, but not in this context */
+};
+
+/* The command in an ioctl's number; -ENOTTY if it is none of ours. */
+int weir_command_from_ioctl(struct weir_command *command, const struct file *file,
+			    unsigned int nr, unsigned long arg);
+
+/*
+ * weir_command_get() - reads a structure, of which @min bytes must be there:
+ * missing ones are zero, and -E2BIG if there are more, not all zero.
+ */
+int weir_command_get(const struct weir_command *command, void *args, size_t size,
+		     size_t min);
+/* weir_command_put() - writes back as much of it as the caller knows */
+int weir_command_put(const struct weir_command *command, const void *args, size_t size);
+
+/* weir_command_version() - WEIR_IOC_VERSION, of every file */
+long weir_command_version(const struct weir_command *command);
+/* weir_command_queue() - a command on a queue's file; may sleep */
+long weir_command_queue(struct file *file, const struct weir_command *command);
+
+/* A FETCH that may go on in another context than it began in. */
+struct weir_fetch_call {
+	struct file *file;
+	struct weir_command command;
+	struct weir_fetch fetch;
+	struct weir_patience patience;
+};
+
+/* weir_fetch_begin() - reads the arguments and settles; may sleep */
+int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
+		     const struct weir_command *command);
+/* weir_fetch_take() - takes and writes back: messages, or -errno; may sleep */
+long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *patience);
+
+/* weir_uring_cmd() - a command that came through an io_uring */
+int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags);
+
+/* weir_mmap() - maps the index or the pool of a queue's file */
+int weir_mmap(struct file *file, struct vm_area_struct *vma);
+
+extern const struct weir_doors weir_queue_doors;
+extern const struct attribute_group *weir_queue_groups[];
+
+int weir_control_init(void);
+void weir_control_exit(void);
+
+#endif

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/device/class.h>
+#include <linux/fs.h>
+#include <linux/idr.h>
+#include <linux/kdev_t.h>
+#include <linux/wait_bit.h>
+
+#include "instance.h"
+
+#define WEIR_MINORS BIT(20)
+
+struct weir_instance weir_instance = {
+	.lock = __MUTEX_INITIALIZER(weir_instance.lock),
+	.names = RB_ROOT,
+};
+
+const struct class weir_class = {
+	.name = "weir",
+};
+
+static dev_t weir_devt;
+static DEFINE_IDA(weir_minors);
+
+int weir_instance_init(void)
+{
+	int ret;
+
+	ret = alloc_chrdev_region(&weir_devt, 0, WEIR_MINORS, "weir");
+	if (ret)
+		return ret;
+	ret = class_register(&weir_class);
+	if (ret)
+		unregister_chrdev_region(weir_devt, WEIR_MINORS);
+	return ret;
+}
+
+/*
+ * No file is open, or the module would be in use, and every name is gone, since
+ * a name holds the module. What may be left is an object whose release() the
+ * driver core puts off (CONFIG_DEBUG_KOBJECT_RELEASE).
+ */
+void weir_instance_exit(void)
+{
+	wait_var_event(&weir_instance.objects,
+		       !atomic_read_acquire(&weir_instance.objects));
+	class_unregister(&weir_class);
+	unregister_chrdev_region(weir_devt, WEIR_MINORS);
+	ida_destroy(&weir_minors);
+}
+
+int weir_devt_get(dev_t *devt)
+{
+	int minor = ida_alloc_max(&weir_minors, WEIR_MINORS - 1, GFP_KERNEL);
+
+	if (minor < 0)
+		return minor;
+	*devt = MKDEV(MAJOR(weir_devt), minor);
+	return 0;
+}
+
+void weir_devt_put(dev_t devt)
+{
+	if (devt)
+		ida_free(&weir_minors, MINOR(devt));
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/bitmap.h>
+#include <linux/err.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "account.h"
+#include "pool.h"
+
+static u32 weir_pool_max_pages(const struct weir_pool *pool)
+{
+	return pool->max_blocks * WEIR_BLOCK_PAGES;
+}
+
+static size_t weir_pool_map_size(const struct weir_pool *pool)
+{
+	return BITS_TO_LONGS(weir_pool_max_pages(pool)) * sizeof(long);
+}
+
+int weir_pool_init(struct weir_pool *pool, struct weir_account *account, u64 bytes)
+{
+	u64 pages = 2 * DIV_ROUND_UP_ULL(bytes, PAGE_SIZE);
+	void *mem;
+
+	pool->max_blocks = DIV_ROUND_UP_ULL(pages, WEIR_BLOCK_PAGES);
+	mem = weir_account_alloc(account, pool->max_blocks * sizeof(*pool->blocks));
+	if (IS_ERR(mem))
+		return PTR_ERR(mem);
+	pool->blocks = mem;
+
+	mem = weir_account_alloc(account, weir_pool_map_size(pool));
+	if (IS_ERR(mem)) {
+		weir_pool_destroy(pool, account);
+		return PTR_ERR(mem);
+	}
+	pool->used = mem;
+	return 0;
+}
+
+void weir_pool_destroy(struct weir_pool *pool, struct weir_account *account)
+{
+	u32 i;
+
+	for (i = 0; i < pool->nr_blocks; i++)
+		weir_block_free(pool->blocks[i], account);
+	weir_account_free(account, pool->used, weir_pool_map_size(pool));
+	weir_account_free(account, pool->blocks,
+			  pool->max_blocks * sizeof(*pool->blocks));
+	memset(pool, 0, sizeof(*pool));
+}
+
+struct weir_block *weir_block_new(struct weir_account *account)
+{
+	return weir_account_alloc(account, sizeof(struct weir_block));
+}
+
+void weir_block_free(struct weir_block *block, struct weir_account *account)
+{
+	u32 i;
+
+	if (IS_ERR_OR_NULL(block))
+		return;
+	for (i = 0; i < WEIR_BLOCK_PAGES; i++)
+		weir_account_free_page(account, block->pages[i]);
+	weir_account_free(account, block, sizeof(*block));
+}
+
+bool weir_pool_add(struct weir_pool *pool, struct weir_block *block)
+{
+	if (pool->nr_blocks == pool->max_blocks)
+		return false;
+	/* Pairs with the acquire in weir_pool_page(). */
+	smp_store_release(&pool->blocks[pool->nr_blocks], block);
+	WRITE_ONCE(pool->nr_blocks, pool->nr_blocks + 1);
+	return true;
+}
+
+static u16 *weir_pool_live(struct weir_pool *pool, u32 page)
+{
+	return &pool->blocks[page / WEIR_BLOCK_PAGES]->live[page % WEIR_BLOCK_PAGES];
+}
+
+static void weir_pool_hold(struct weir_pool *pool, u32 page)
+{
+	u16 *live = weir_pool_live(pool, page);
+
+	if (!(*live)++)
+		__set_bit(page, pool->used);
+}
+
+static void weir_pool_drop(struct weir_pool *pool, u32 page)
+{
+	u16 *live = weir_pool_live(pool, page);
+
+	if (!--(*live)) {
+		__clear_bit(page, pool->used);
+		pool->low = min(pool->low, page);
+	}
+}
+
+/*
+ * Makes [@place, @place + @units) a message's, and what is left of its last
+ * page the cursor's.
+ */
+static void weir_pool_claim(struct weir_pool *pool, u32 place, u32 units)
+{
+	u32 end = place + units;
+	u32 page;
+
+	if (end % WEIR_PAGE_UNITS)
+		weir_pool_hold(pool, end / WEIR_PAGE_UNITS);
+	for (page = place / WEIR_PAGE_UNITS; page * WEIR_PAGE_UNITS < end; page++)
+		weir_pool_hold(pool, page);
+	if (pool->cursor % WEIR_PAGE_UNITS)
+		weir_pool_drop(pool, pool->cursor / WEIR_PAGE_UNITS);
+	pool->cursor = end;
+}
+
+u32 weir_pool_take(struct weir_pool *pool, u32 units)
+{
+	u32 room = -pool->cursor % WEIR_PAGE_UNITS;
+	u32 pages, page;
+
+	if (!units)
+		return 0;
+	if (likely(units < room)) {
+		u32 place = pool->cursor;
+
+		pool->cursor += units;
+		++*weir_pool_live(pool, place / WEIR_PAGE_UNITS);
+		return place;
+	}
+
+	pages = pool->nr_blocks * WEIR_BLOCK_PAGES;
+	pool->low = find_next_zero_bit(pool->used, pages, pool->low);
+	if (units > room) {
+		u32 next = (pool->cursor + room) / WEIR_PAGE_UNITS;
+		u32 wanted = DIV_ROUND_UP(units - room, WEIR_PAGE_UNITS);
+
+		if (!room || pool->low != next || next + wanted > pages ||
+		    find_next_bit(pool->used, next + wanted, next) < next + wanted) {
+			wanted = DIV_ROUND_UP(units, WEIR_PAGE_UNITS);
+			page = bitmap_find_next_zero_area(pool->used, pages,
+							  pool->low, wanted, 0);
+			if (page >= pages)
+				return WEIR_NOWHERE;
+			weir_pool_claim(pool, page * WEIR_PAGE_UNITS, units);
+			return page * WEIR_PAGE_UNITS;
+		}
+	}
+	page = pool->cursor;
+	weir_pool_claim(pool, page, units);
+	return page;
+}
+
+void weir_pool_put(struct weir_pool *pool, u32 place, u32 units)
+{
+	u32 end = place + units;
+	u32 page;
+
+	for (page = place / WEIR_PAGE_UNITS; page * WEIR_PAGE_UNITS < end; page++)
+		weir_pool_drop(pool, page);
+}
+
+int weir_pool_populate(struct weir_pool *pool, struct weir_account *account,
+		       u32 place, u32 units)
+{
+	u32 end = place + units;
+	u32 nr;
+
+	for (nr = place / WEIR_PAGE_UNITS; nr * WEIR_PAGE_UNITS < end; nr++) {
+		struct weir_block *block = pool->blocks[nr / WEIR_BLOCK_PAGES];
+		struct page **at = &block->pages[nr % WEIR_BLOCK_PAGES];
+		struct page *page;
+
+		if (likely(READ_ONCE(*at)))
+			continue;
+		page = weir_account_alloc_page(account);
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		/* A neighbour in the same page may have been quicker. */
+		if (cmpxchg(at, NULL, page))
+			weir_account_free_page(account, page);
+	}
+	return 0;
+}
+
+/* Where byte @at of @place is, and how many bytes follow in the same page. */
+static void *weir_pool_at(struct weir_pool *pool, u32 place, u32 at, u32 *room)
+{
+	u64 byte = (u64)place * WEIR_ALIGN + at;
+
+	*room = min(*room, (u32)(PAGE_SIZE - offset_in_page(byte)));
+	return page_address(weir_pool_page(pool, byte >> PAGE_SHIFT)) +
+	       offset_in_page(byte);
+}
+
+/* Runs @step once for each page of a range, with @mem and @part. */
+#define weir_pool_for_each(pool, place, at, len, mem, part)			\
+	for (; part = (len), (len) &&						\
+	       (mem = weir_pool_at(pool, place, at, &(part)), true);		\
+	     (at) += (part), (len) -= (part))
+
+int weir_pool_write_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			 struct iov_iter *from)
+{
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		if (!copy_from_iter_full(mem, part, from))
+			return -EFAULT;
+	}
+	return 0;
+}
+
+int weir_pool_write_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			 const void __user *from)
+{
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		if (copy_from_user(mem, from, part))
+			return -EFAULT;
+		from += part;
+	}
+	return 0;
+}
+
+int weir_pool_read_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			void __user *to)
+{
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		if (copy_to_user(to, mem, part))
+			return -EFAULT;
+		to += part;
+	}
+	return 0;
+}
+
+size_t weir_pool_read_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			   struct iov_iter *to)
+{
+	size_t copied = 0;
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		size_t n = copy_to_iter(mem, part, to);
+
+		copied += n;
+		if (n < part)
+			break;
+	}
+	return copied;
+}
+
+void weir_pool_read(struct weir_pool *pool, u32 place, u32 at, u32 len, void *to)
+{
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		memcpy(to, mem, part);
+		to += part;
+	}
+}
+
+void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len)
+{
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part)
+		memset(mem, 0, part);
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * pool - where the bytes of messages are
+ *
+ * A pool is a range of pages that receivers map read-only. A message takes
+ * consecutive units of WEIR_ALIGN bytes, its *place* being the first of them.
+ * Small messages are laid one behind the other, across pages if need be:
+ *
+ *   page      0          1          2          3          4
+ *        +----------+----------+----------+----------+----------+
+ *        |aaaabbbbbb|bbccc.....|          |dddddddddd|ddd.......|
+ *        +----------+----------+----------+----------+----------+
+ *   live      2          2+1        0          1          1
+ *                           ^cursor
+ *
+ * @live counts the messages that touch a page, and the cursor. A page at zero is
+ * free, and the lowest free pages are taken next: messages may go in any order,
+ * one that is stuck holds the pages that it touches and no more, and a pool
+ * that is never full stays small. Since what is free may be in pieces, there
+ * are twice as many pages as are needed for the bytes that a queue may hold.
+ *
+ * Memory is added in two steps: blocks (the counts of 64 pages), always at the
+ * end, and pages, when a message first needs them. A page that is there stays
+ * until the pool goes, so mappings of it never change.
+ *
+ * The caller's lock protects a pool, except where said. The bytes of a place
+ * belong to whoever took it.
+ */
+#ifndef _WEIR_POOL_H
+#define _WEIR_POOL_H
+
+#include <linux/align.h>
+#include <linux/mm_types.h>
+#include <linux/types.h>
+#include <uapi/linux/weir.h>
+
+struct iov_iter;
+struct weir_account;
+
+#define WEIR_PAGE_UNITS		(PAGE_SIZE / WEIR_ALIGN)
+#define WEIR_BLOCK_PAGES	64
+
+static inline u32 weir_units(u32 bytes)
+{
+	return DIV_ROUND_UP(bytes, WEIR_ALIGN);
+}
+
+struct weir_block {
+	struct page *pages[WEIR_BLOCK_PAGES];	/* each is set once, by cmpxchg */
+	u16 live[WEIR_BLOCK_PAGES];
+};
+
+struct weir_pool {
+	u32 max_blocks;			/* invariant */
+	u32 nr_blocks;			/* [0, nr_blocks) are there */
+	u32 low;			/* no free page is below */
+	u32 cursor;			/* the next unit; holds its page unless that begins there */
+	unsigned long *used;		/* a bit a page */
+	struct weir_block **blocks;	/* each is set once; see weir_pool_page() */
+};
+
+#define WEIR_NOWHERE U32_MAX
+
+/* weir_pool_init() - for messages of @bytes in all; may sleep */
+int weir_pool_init(struct weir_pool *pool, struct weir_account *account, u64 bytes);
+/* weir_pool_destroy() - nobody may use it any more but mappings; may sleep */
+void weir_pool_destroy(struct weir_pool *pool, struct weir_account *account);
+
+/* A new block or ERR_PTR(); may sleep, needs no lock. */
+struct weir_block *weir_block_new(struct weir_account *account);
+void weir_block_free(struct weir_block *block, struct weir_account *account);
+/* weir_pool_add() - adds @block, false if there are as many as may be */
+bool weir_pool_add(struct weir_pool *pool, struct weir_block *block);
+
+/* A place of @units, or WEIR_NOWHERE: a block must be added, or something freed. */
+u32 weir_pool_take(struct weir_pool *pool, u32 units);
+void weir_pool_put(struct weir_pool *pool, u32 place, u32 units);
+
+/*
+ * Of a place that the caller owns, without the lock. They may sleep; bytes are
+ * counted from @place on.
+ */
+/* weir_pool_populate() - makes sure that the pages are there: 0 or -errno */
+int weir_pool_populate(struct weir_pool *pool, struct weir_account *account,
+		       u32 place, u32 units);
+/* Whole, or -EFAULT. */
+int weir_pool_write_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			 struct iov_iter *from);
+int weir_pool_write_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			 const void __user *from);
+int weir_pool_read_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			void __user *to);
+/* As far as it goes: bytes copied. */
+size_t weir_pool_read_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
+			   struct iov_iter *to);
+void weir_pool_read(struct weir_pool *pool, u32 place, u32 at, u32 len, void *to);
+void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len);
+
+static inline u64 weir_pool_length(const struct weir_pool *pool)
+{
+	return (u64)pool->max_blocks * WEIR_BLOCK_PAGES << PAGE_SHIFT;
+}
+
+/* A page, for mapping; NULL when not there. Needs no lock. */
+static inline struct page *weir_pool_page(const struct weir_pool *pool, u32 page)
+{
+	/* Pairs with the release in weir_pool_add(). */
+	struct weir_block *block = smp_load_acquire(&pool->blocks[page / WEIR_BLOCK_PAGES]);
+
+	/* Pairs with the cmpxchg in weir_pool_populate(). */
+	return block ? smp_load_acquire(&block->pages[page % WEIR_BLOCK_PAGES]) : NULL;
+}
+
+#endif

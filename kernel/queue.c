@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cred.h>
+#include <linux/poll.h>
+#include <linux/hrtimer.h>
+#include <linux/sched/signal.h>
+#include <linux/slab.h>
+#include <linux/timekeeping.h>
+
+#include "queue.h"
+#include "trace.h"
+
+/*
+ * The last reference is gone: no name, no open file, so no consumer, no draft,
+ * nobody who waits, and no tell() of a death, which weir_queue_close() waited
+ * for. Mappings held their file. What receivers still pin of single pages
+ * (io_uring buffers, vmsplice) are references of those pages.
+ */
+static void weir_queue_release(struct device *dev)
+{
+	struct weir_queue *queue = container_of(dev, struct weir_queue, object.dev);
+
+	weir_pool_destroy(&queue->pool, &queue->object.account);
+	weir_index_destroy(&queue->index, &queue->object.account);
+	weir_object_exit(&queue->object);
+	kfree(queue);
+}
+
+static char *weir_queue_devnode(const struct device *dev, umode_t *mode,
+				kuid_t *uid, kgid_t *gid)
+{
+	const struct weir_queue *queue = container_of(dev, struct weir_queue, object.dev);
+
+	if (mode)
+		*mode = queue->object.mode;
+	if (uid)
+		*uid = queue->object.uid;
+	if (gid)
+		*gid = queue->object.gid;
+	return kasprintf(GFP_KERNEL, "weir/queue/%s", weir_object_name(&queue->object));
+}
+
+static const struct device_type weir_queue_type = {
+	.name = "queue",
+	.release = weir_queue_release,
+	.devnode = weir_queue_devnode,
+};
+
+static int weir_queue_init(struct weir_queue *queue)
+{
+	struct weir_account *account = &queue->object.account;
+	int ret;
+
+	ret = weir_index_init(&queue->index, account, queue->max_messages);
+	if (ret)
+		return ret;
+	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
+}
+
+int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
+		      const struct cred *cred, const struct weir_doors *doors)
+{
+	u64 bytes = create->max_bytes ?: WEIR_DEFAULT_BYTES;
+	struct weir_queue *queue;
+	int ret;
+
+	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
+	if (!queue)
+		return -ENOMEM;
+
+	queue->max_messages = create->max_messages ?: WEIR_DEFAULT_MESSAGES;
+	queue->max_units = bytes / WEIR_ALIGN;
+	queue->max_size = min_t(u64, WEIR_MESSAGE_MAX, bytes / 4);
+	spin_lock_init(&queue->lock);
+	INIT_LIST_HEAD(&queue->ready);
+	queue->back = RB_ROOT_CACHED;
+	init_waitqueue_head(&queue->readers);
+	init_waitqueue_head(&queue->writers);
+
+	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
+	if (!ret)
+		ret = weir_queue_init(queue);
+	if (!ret)
+		ret = weir_object_publish(&queue->object, doors);
+	if (ret)
+		weir_object_put(&queue->object);
+	return ret;
+}
+
+int weir_queue_destroy(struct weir_queue *queue, bool force)
+{
+	lockdep_assert_held(&queue->object.instance->lock);
+
+	spin_lock(&queue->lock);
+	if (!force && (queue->held || queue->opens)) {
+		spin_unlock(&queue->lock);
+		return -EBUSY;
+	}
+	WRITE_ONCE(queue->dead, true);
+	trace_weir_destroy(queue);
+	spin_unlock(&queue->lock);
+
+	weir_object_withdraw(&queue->object);
+	wake_up_all(&queue->readers);
+	wake_up_all(&queue->writers);
+	weir_object_put(&queue->object);
+	return 0;
+}
+
+/* Nanoseconds since the oldest message that is to be delivered was sent. */
+static u64 weir_queue_oldest_age(const struct weir_queue *queue, u64 now)
+{
+	u64 oldest = now;
+
+	if (!list_empty(&queue->ready)) {
+		u32 slot = list_first_entry(&queue->ready, struct weir_entry, link)->slot;
+
+		oldest = weir_index_desc(&queue->index, slot)->stamp_ns;
+	}
+	if (rb_first_cached(&queue->back)) {
+		u32 slot = rb_entry(rb_first_cached(&queue->back), struct weir_entry, node)->slot;
+
+		oldest = min(oldest, weir_index_desc(&queue->index, slot)->stamp_ns);
+	}
+	return now > oldest ? now - oldest : 0;
+}
+
+void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
+{
+	const struct weir_object *object = &queue->object;
+	u64 now = ktime_get_real_ns();
+
+	memset(info, 0, sizeof(*info));
+	strscpy(info->name, weir_object_name(object));
+	info->type = object->type;
+	info->uid = from_kuid(&init_user_ns, object->uid);
+	info->gid = from_kgid(&init_user_ns, object->gid);
+	info->mode = object->mode;
+	info->create_flags = object->flags;
+	info->max_messages = queue->max_messages;
+	info->max_bytes = queue->max_units * WEIR_ALIGN;
+	info->memory = weir_account_used(&object->account);
+	info->waiters = atomic_read(&queue->waiters);
+
+	guard(spinlock)(&queue->lock);
+	info->depth = queue->depth;
+	info->leased = queue->leased;
+	info->bytes = queue->units * WEIR_ALIGN;
+	info->sent = queue->next_offset;
+	info->received = queue->received;
+	info->redelivered = queue->redelivered;
+	info->settled = queue->settled;
+	info->purged = queue->purged;
+	info->consumers = queue->consumers;
+	info->oldest_age_ns = weir_queue_oldest_age(queue, now);
+}
+
+struct weir_waiter {
+	struct wait_queue_entry wait;
+	struct weir_queue *queue;
+	weir_ready_t ready;
+	u64 arg;
+};
+
+/*
+ * A wake-up is passed by who could not use it: it would be lost on a sender of
+ * a large message when there is room for a small one.
+ */
+static int weir_waiter_wake(struct wait_queue_entry *wait, unsigned int mode,
+			    int flags, void *key)
+{
+	struct weir_waiter *waiter = container_of(wait, struct weir_waiter, wait);
+
+	if (!waiter->ready(waiter->queue, waiter->arg) && !READ_ONCE(waiter->queue->dead))
+		return 0;
+	return autoremove_wake_function(wait, mode, flags, key);
+}
+
+int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
+		    weir_ready_t ready, u64 arg, const struct weir_patience *patience)
+{
+	struct weir_waiter waiter = {
+		.wait.private = current,
+		.wait.func = weir_waiter_wake,
+		.wait.entry = LIST_HEAD_INIT(waiter.wait.entry),
+		.queue = queue,
+		.ready = ready,
+		.arg = arg,
+	};
+	int ret = 0;
+
+	if (!patience->wait)
+		return -EAGAIN;
+	if (patience->elsewhere)
+		return -WEIR_MUST_WAIT;
+
+	atomic_inc(&queue->waiters);
+	for (;;) {
+		ktime_t end = patience->end;
+
+		prepare_to_wait_exclusive(head, &waiter.wait, TASK_INTERRUPTIBLE);
+		if (ready(queue, arg) || READ_ONCE(queue->dead) || ret)
+			break;
+		if (signal_pending(current))
+			ret = -ERESTARTSYS;
+		else if (!patience->until)
+			schedule();
+		else if (!schedule_hrtimeout(&end, HRTIMER_MODE_ABS))
+			ret = -ETIMEDOUT;
+	}
+	finish_wait(head, &waiter.wait);
+	atomic_dec(&queue->waiters);
+	/*
+	 * A wake-up that was meant for us goes to nobody else, so what it told of
+	 * must be looked for, now that no further one can come.
+	 */
+	if (ret && (ready(queue, arg) || READ_ONCE(queue->dead)))
+		ret = 0;
+	return ret;
+}
+
+void weir_queue_wake_readers(struct weir_queue *queue)
+{
+	if (wq_has_sleeper(&queue->readers))
+		wake_up_interruptible_poll(&queue->readers, EPOLLIN | EPOLLRDNORM);
+}
+
+void weir_queue_wake_writers(struct weir_queue *queue)
+{
+	if (wq_has_sleeper(&queue->writers))
+		wake_up_interruptible_poll(&queue->writers, EPOLLOUT | EPOLLWRNORM);
+}

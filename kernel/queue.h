@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * queue - messages for one consumer each
+ *
+ *              reserve            commit            take
+ *   (a slot)  ---------> DRAFT ----------> READY ---------+
+ *      ^                   |                              v
+ *      |      abort        |               take         LEASED
+ *      +-------------------+      BACK ----------------->  |
+ *      |                            ^      put back        |
+ *      |                            +----------------------+
+ *      |                    settle                         |
+ *      +---------------------------------------------------+
+ *
+ * DRAFT   Space is a sender's alone, who copies into it without any lock and
+ *         with faults allowed. A draft has no offset: offset and order are given
+ *         by commit, so a slow sender holds up nobody.
+ * READY   In @ready, by offset.
+ * BACK    In @back, by offset; taken before @ready.
+ * LEASED  In its holder's list. A consumer is a process that receives through an
+ *         open file; it ends by the process (death.h) or with the file, and then
+ *         what it holds goes BACK.
+ *
+ * A leased entry that is being copied out without the lock is *busy*: nobody
+ * may settle it then. Its holder cannot end meanwhile, for its thread is here.
+ *
+ * Files: queue.c makes and ends a queue, queue_send.c, queue_fetch.c and
+ * queue_settle.c hold the steps above, queue_file.c the openers and consumers.
+ * Doors call these and nothing below them.
+ */
+#ifndef _WEIR_QUEUE_H
+#define _WEIR_QUEUE_H
+
+#include <linux/list.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "death.h"
+#include "index.h"
+#include "object.h"
+#include "pool.h"
+
+struct weir_queue {
+	struct weir_object object;
+	u64 max_messages;		/* invariant */
+	u64 max_units;			/* invariant */
+	u32 max_size;			/* invariant; of a message, in bytes */
+
+	spinlock_t lock ____cacheline_aligned_in_smp;
+	/* all below protected by lock */
+	bool dead;			/* destroyed; written with @lock, read with none */
+	unsigned int opens;
+	struct weir_index index;
+	struct weir_pool pool;
+	struct list_head ready;
+	struct rb_root_cached back;
+	u64 held;			/* entries not FREE */
+	u64 units;			/* of these */
+	u64 depth;			/* READY and BACK */
+	u64 leased;
+	u64 next_offset;
+	u64 received;
+	u64 redelivered;
+	u64 settled;
+	u64 purged;
+	u64 freed;			/* entries, ever; tells that space was freed */
+	u64 consumers;
+
+	wait_queue_head_t readers ____cacheline_aligned_in_smp;
+	wait_queue_head_t writers;
+	atomic_t waiters;		/* calls and commands that wait on either */
+};
+
+static inline struct weir_queue *weir_queue_of(struct weir_object *object)
+{
+	return container_of(object, struct weir_queue, object);
+}
+
+/* An open file description of a queue. */
+struct weir_queue_file {
+	struct weir_queue *queue;	/* invariant; counted */
+	/* all below protected by queue->lock */
+	struct list_head consumers;
+	struct weir_entry *partial;	/* LEASED, read in part */
+	u32 partial_at;			/* bytes of it that were read */
+};
+
+struct weir_consumer {
+	struct weir_queue_file *file;	/* invariant */
+	struct weir_death death;
+	/* all below protected by queue->lock */
+	struct list_head link;		/* in file->consumers */
+	struct list_head leases;	/* in the order in which they were taken */
+};
+
+/* As -WEIR_MUST_WAIT: it has to wait and may not, here. Never reaches user space. */
+#define WEIR_MUST_WAIT 600
+
+/* How long a call may wait. */
+struct weir_patience {
+	bool wait;			/* at all */
+	bool elsewhere;			/* not here: -WEIR_MUST_WAIT instead */
+	bool until;			/* there is an end */
+	ktime_t end;			/* CLOCK_MONOTONIC */
+};
+
+static inline struct weir_patience weir_patience(bool nonblock, s64 timeout_ns)
+{
+	struct weir_patience patience = { .wait = !nonblock && timeout_ns };
+
+	if (timeout_ns > 0) {
+		patience.until = true;
+		patience.end = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
+	}
+	return patience;
+}
+
+/* queue.c */
+
+/* A queue that is found by name, or an error; under instance->lock. */
+int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
+		      const struct cred *cred, const struct weir_doors *doors);
+/* -EBUSY, or it is gone and everybody who waits was told. Under instance->lock. */
+int weir_queue_destroy(struct weir_queue *queue, bool force);
+void weir_queue_info(struct weir_queue *queue, struct weir_info *info);
+
+/* What somebody waits for; is called without queue->lock, so it is a guess. */
+typedef bool (*weir_ready_t)(const struct weir_queue *queue, u64 arg);
+
+/*
+ * weir_queue_wait() - waits until @ready(@arg), behind those who wait already:
+ * 0, also when the queue is dead, or -EAGAIN without patience, -WEIR_MUST_WAIT,
+ * -ETIMEDOUT, -ERESTARTSYS. What it waited for may be gone again. May sleep.
+ */
+int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
+		    weir_ready_t ready, u64 arg, const struct weir_patience *patience);
+
+/* queue_file.c */
+
+struct weir_queue_file *weir_queue_open(struct weir_queue *queue);
+void weir_queue_close(struct weir_queue_file *file);
+/*
+ * weir_queue_consumer() - the consumer that current is on @file, made if need
+ * be; or ERR_PTR(). Valid while current lives and @file is open. May sleep.
+ */
+struct weir_consumer *weir_queue_consumer(struct weir_queue_file *file);
+
+/* queue_send.c */
+
+/*
+ * What is called messages here are struct weir_message of which a door has
+ * copied and checked every field; what they point to is user memory, unread.
+ */
+
+/*
+ * weir_queue_reserve() - space for up to @count messages: how many, from the
+ * first on, in @drafts, in order; or -EMSGSIZE, -EAGAIN, -ESHUTDOWN, -EDQUOT,
+ * -ENOMEM, -ETIMEDOUT, -ERESTARTSYS for the first. The descriptors have their
+ * parts and @pos. May sleep. Ends by commit or abort of all of them.
+ */
+int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
+		       u32 count, const struct weir_patience *patience,
+		       struct list_head *drafts);
+/* weir_queue_commit() - @drafts get offsets, from *@first on: 0 or -ESHUTDOWN */
+int weir_queue_commit(struct weir_queue *queue, struct list_head *drafts,
+		      const struct cred *sender, u64 *first);
+/* weir_queue_abort() - drops the drafts from @from on, whatever is in them */
+void weir_queue_abort(struct weir_queue *queue, struct list_head *drafts,
+		      struct list_head *from);
+
+/* weir_queue_send() - as WEIR_IOC_SEND: how many were taken, or -errno */
+int weir_queue_send(struct weir_queue *queue, const struct weir_message *messages,
+		    u32 count, const struct cred *sender,
+		    const struct weir_patience *patience, u64 *first);
+/* weir_queue_write() - all that is in @from is one message: its bytes, or -errno */
+ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
+			 const struct cred *sender, const struct weir_patience *patience);
+/* weir_queue_writable() - whether @size bytes have room; see weir_ready_t */
+bool weir_queue_writable(const struct weir_queue *queue, u64 size);
+
+/* queue_fetch.c */
+
+/* weir_queue_readable() - whether anything is to be delivered; see weir_ready_t */
+bool weir_queue_readable(const struct weir_queue *queue, u64 unused);
+/* weir_queue_read() - as read(2) is described in uapi/linux/weir.h */
+ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
+			const struct weir_patience *patience);
+
+#define WEIR_TAKE_RUNS 16
+
+struct weir_take {
+	/* what is wanted; a door has checked that none of it is 0 */
+	u32 max_messages;
+	u32 max_runs;			/* at most WEIR_TAKE_RUNS */
+	u64 max_bytes;
+	void __user *buffer;		/* NULL: in place */
+	u64 room;			/* bytes at @buffer */
+	bool settle;			/* when copied */
+	/* what was taken */
+	u32 nr_runs;
+	u32 messages;
+	u64 filled;			/* bytes of @buffer; of the first, on -EMSGSIZE */
+	struct weir_run runs[WEIR_TAKE_RUNS];
+};
+
+/*
+ * weir_queue_take() - takes messages, leased to @consumer, and copies them if
+ * asked to: 0, or -EAGAIN when there is none, -EMSGSIZE, -EFAULT, -ESHUTDOWN.
+ * Waits for nothing but page faults.
+ */
+int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take);
+/* weir_queue_fetch() - the same, and waits for a message: -ETIMEDOUT, -ERESTARTSYS */
+int weir_queue_fetch(struct weir_consumer *consumer, struct weir_take *take,
+		     const struct weir_patience *patience);
+/*
+ * weir_queue_pass_on() - one is woken for perhaps many messages, and wakes the
+ * next one when he has taken his
+ */
+void weir_queue_pass_on(struct weir_queue *queue);
+/* weir_queue_untake() - puts back what was taken and not settled since */
+void weir_queue_untake(struct weir_consumer *consumer, struct weir_take *take);
+
+/* weir_queue_settle() - settles @run or sets its status: how many messages */
+u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);
+
+/* weir_queue_purge() - drops what is ready: how many; may sleep */
+u64 weir_queue_purge(struct weir_queue *queue);
+
+/* Between these files. */
+
+/* After what made @queue readable or writable, without queue->lock. */
+void weir_queue_wake_readers(struct weir_queue *queue);
+void weir_queue_wake_writers(struct weir_queue *queue);
+
+/* All below under queue->lock. */
+
+/* weir_entry_settle() - a LEASED entry is gone */
+void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_entry_put_back() - a LEASED entry is to be delivered again */
+void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_entry_free() - slot and place of an entry that is in no list */
+void weir_entry_free(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_entry_next() - the entry that is delivered next, or NULL */
+struct weir_entry *weir_entry_next(struct weir_queue *queue);
+/* weir_entry_unlist() - takes a READY or BACK entry out of its list */
+void weir_entry_unlist(struct weir_queue *queue, struct weir_entry *entry);
+
+#endif

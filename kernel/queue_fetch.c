@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/uaccess.h>
+#include <linux/uio.h>
+
+#include "queue.h"
+#include "trace.h"
+
+bool weir_queue_readable(const struct weir_queue *queue, u64 unused)
+{
+	return READ_ONCE(queue->depth);
+}
+
+void weir_queue_pass_on(struct weir_queue *queue)
+{
+	if (weir_queue_readable(queue, 0))
+		weir_queue_wake_readers(queue);
+}
+
+static void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
+			     struct weir_consumer *consumer)
+{
+	lockdep_assert_held(&queue->lock);
+	weir_entry_unlist(queue, entry);
+	entry->state = WEIR_LEASED;
+	entry->holder = consumer;
+	list_add_tail(&entry->link, &consumer->leases);
+	queue->leased++;
+	queue->received++;
+	if (entry->deliveries++)
+		queue->redelivered++;
+	weir_index_desc(&queue->index, entry->slot)->deliveries = entry->deliveries;
+	trace_weir_deliver(queue, entry);
+}
+
+/*
+ * The message that a read goes on with, or begins: busy, with the bytes read
+ * before in @at. NULL when there is none; -ESHUTDOWN.
+ */
+static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file,
+						struct weir_consumer *consumer, u32 *at)
+{
+	struct weir_queue *queue = file->queue;
+	struct weir_entry *entry;
+
+	guard(spinlock)(&queue->lock);
+	if (queue->dead)
+		return ERR_PTR(-ESHUTDOWN);
+	entry = file->partial;
+	if (entry) {
+		/* It is ours from here on, whoever read its beginning. */
+		file->partial = NULL;
+		*at = file->partial_at;
+		entry->holder = consumer;
+		list_move_tail(&entry->link, &consumer->leases);
+	} else {
+		entry = weir_entry_next(queue);
+		if (!entry)
+			return NULL;
+		*at = 0;
+		weir_entry_lease(queue, entry, consumer);
+	}
+	entry->busy = true;
+	return entry;
+}
+
+static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry *entry,
+				u32 at)
+{
+	struct weir_queue *queue = file->queue;
+	bool settled = at == entry->len;
+	bool rest;
+
+	spin_lock(&queue->lock);
+	entry->busy = false;
+	rest = !settled && at && !file->partial;
+	if (settled) {
+		weir_entry_settle(queue, entry);
+	} else if (rest) {
+		file->partial = entry;
+		file->partial_at = at;
+	} else {
+		/*
+		 * Nothing of it could be copied, or another process reads in
+		 * part through the same description, and there is one rest.
+		 */
+		weir_entry_put_back(queue, entry);
+	}
+	spin_unlock(&queue->lock);
+
+	if (settled)
+		weir_queue_wake_writers(queue);
+	else if (!rest)
+		weir_queue_wake_readers(queue);
+}
+
+ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
+			const struct weir_patience *patience)
+{
+	struct weir_queue *queue = file->queue;
+	struct weir_consumer *consumer = weir_queue_consumer(file);
+	struct weir_entry *entry;
+	bool waited = false;
+	u32 at, len;
+	size_t n;
+	int ret;
+
+	if (IS_ERR(consumer))
+		return PTR_ERR(consumer);
+	while (!(entry = weir_queue_read_begin(file, consumer, &at))) {
+		ret = weir_queue_wait(queue, &queue->readers, weir_queue_readable, 0,
+				      patience);
+		if (ret)
+			return ret;
+		waited = true;
+	}
+	if (waited)
+		weir_queue_pass_on(queue);
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
+
+	len = min_t(size_t, entry->len - at, iov_iter_count(to));
+	n = weir_pool_read_iter(&queue->pool, entry->place, at, len, to);
+	weir_queue_read_end(file, entry, at + n);
+	return n || !len ? n : -EFAULT;
+}
+
+/* Bytes of a message's record in a buffer. */
+static u64 weir_record_size(const struct weir_entry *entry)
+{
+	return sizeof(struct weir_desc) + (u64)weir_units(entry->size) * WEIR_ALIGN;
+}
+
+/* Adds @entry to the last run, or to a new one; false when there is no more room. */
+static bool weir_take_note(struct weir_take *take, const struct weir_entry *entry,
+			   u32 deliveries)
+{
+	struct weir_run *run = &take->runs[take->nr_runs - 1];
+
+	if (take->nr_runs && run->slot + run->count == entry->slot &&
+	    run->offset + run->count == entry->offset && run->deliveries == deliveries) {
+		run->count++;
+		return true;
+	}
+	if (take->nr_runs == take->max_runs)
+		return false;
+	take->runs[take->nr_runs++] = (struct weir_run){
+		.offset = entry->offset,
+		.slot = entry->slot,
+		.count = 1,
+		.deliveries = deliveries,
+	};
+	return true;
+}
+
+static int weir_queue_take_leases(struct weir_consumer *consumer, struct weir_take *take)
+{
+	struct weir_queue *queue = consumer->file->queue;
+	struct weir_entry *entry;
+	u64 bytes = 0;
+
+	guard(spinlock)(&queue->lock);
+	if (queue->dead)
+		return -ESHUTDOWN;
+	while (take->messages < take->max_messages && (entry = weir_entry_next(queue))) {
+		u64 record = weir_record_size(entry);
+
+		bytes += record - sizeof(struct weir_desc);
+		if (take->messages && bytes > take->max_bytes)
+			break;
+		if (take->buffer && take->filled + record > take->room) {
+			if (take->messages)
+				break;
+			take->filled = record;
+			return -EMSGSIZE;
+		}
+		if (!weir_take_note(take, entry, entry->deliveries + 1))
+			break;
+		weir_entry_lease(queue, entry, consumer);
+		entry->busy = !!take->buffer;
+		take->filled += take->buffer ? record : 0;
+		take->messages++;
+	}
+	return take->messages ? 0 : -EAGAIN;
+}
+
+static int weir_record_copy(struct weir_queue *queue, const struct weir_entry *entry,
+			    void __user *buffer, u64 at)
+{
+	struct weir_desc desc = *weir_index_desc(&queue->index, entry->slot);
+
+	desc.pos = at + sizeof(desc);
+	if (copy_to_user(buffer + at, &desc, sizeof(desc)))
+		return -EFAULT;
+	return weir_pool_read_user(&queue->pool, entry->place, 0, entry->size,
+				   buffer + at + sizeof(desc));
+}
+
+/* What was taken is leased and busy, so it stays as it is without the lock. */
+static int weir_take_copy(struct weir_queue *queue, const struct weir_take *take)
+{
+	u64 at = 0;
+	u32 i, j;
+	int ret;
+
+	for (i = 0; i < take->nr_runs; i++) {
+		for (j = 0; j < take->runs[i].count; j++) {
+			const struct weir_entry *entry =
+				weir_index_entry(&queue->index, take->runs[i].slot + j);
+
+			ret = weir_record_copy(queue, entry, take->buffer, at);
+			if (ret)
+				return ret;
+			at += weir_record_size(entry);
+		}
+	}
+	return 0;
+}
+
+static void weir_entry_copied(struct weir_queue *queue, struct weir_entry *entry,
+			      bool settle, bool put_back)
+{
+	entry->busy = false;
+	if (put_back)
+		weir_entry_put_back(queue, entry);
+	else if (settle)
+		weir_entry_settle(queue, entry);
+}
+
+/* What was copied is not busy any more, and settled or put back if that is due. */
+static void weir_take_copied(struct weir_queue *queue, const struct weir_take *take,
+			     bool failed)
+{
+	u32 i, j;
+
+	spin_lock(&queue->lock);
+	for (i = 0; i < take->nr_runs; i++) {
+		for (j = 0; j < take->runs[i].count; j++)
+			weir_entry_copied(queue,
+					  weir_index_entry(&queue->index,
+							   take->runs[i].slot + j),
+					  take->settle, failed);
+	}
+	spin_unlock(&queue->lock);
+	if (failed)
+		weir_queue_wake_readers(queue);
+	else if (take->settle)
+		weir_queue_wake_writers(queue);
+}
+
+int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take)
+{
+	struct weir_queue *queue = consumer->file->queue;
+	int ret;
+
+	take->nr_runs = 0;
+	take->messages = 0;
+	take->filled = 0;
+	ret = weir_queue_take_leases(consumer, take);
+	if (ret || !take->buffer)
+		return ret;
+	ret = weir_take_copy(queue, take);
+	weir_take_copied(queue, take, ret);
+	return ret;
+}
+
+void weir_queue_untake(struct weir_consumer *consumer, struct weir_take *take)
+{
+	u32 i;
+
+	for (i = 0; i < take->nr_runs; i++) {
+		take->runs[i].op = WEIR_RELEASE;
+		weir_queue_settle(consumer->file, &take->runs[i]);
+	}
+}
+
+int weir_queue_fetch(struct weir_consumer *consumer, struct weir_take *take,
+		     const struct weir_patience *patience)
+{
+	struct weir_queue *queue = consumer->file->queue;
+	bool waited = false;
+	int ret;
+
+	while ((ret = weir_queue_take(consumer, take)) == -EAGAIN) {
+		ret = weir_queue_wait(queue, &queue->readers, weir_queue_readable, 0,
+				      patience);
+		if (ret)
+			return ret;
+		waited = true;
+	}
+	if (waited)
+		weir_queue_pass_on(queue);
+	return ret;
+}

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
+#include <linux/slab.h>
+
+#include "queue.h"
+
+/* Leases that are put back before the lock is given to others. */
+#define WEIR_PUT_BACK_CHUNK 128
+
+struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
+{
+	struct weir_queue_file *file;
+	bool dead;
+
+	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
+	if (!file)
+		return ERR_PTR(-ENOMEM);
+	file->queue = queue;
+	INIT_LIST_HEAD(&file->consumers);
+
+	spin_lock(&queue->lock);
+	dead = queue->dead;
+	if (!dead)
+		queue->opens++;
+	spin_unlock(&queue->lock);
+	if (dead) {
+		kfree(file);
+		return ERR_PTR(-ENXIO);
+	}
+	weir_object_get(&queue->object);
+	return file;
+}
+
+/* Puts back some of what @consumer holds: true when nothing is left. */
+static bool weir_consumer_put_back(struct weir_queue *queue,
+				   struct weir_consumer *consumer)
+{
+	struct weir_entry *entry;
+	unsigned int n = 0;
+
+	lockdep_assert_held(&queue->lock);
+	while (n++ < WEIR_PUT_BACK_CHUNK) {
+		entry = list_first_entry_or_null(&consumer->leases,
+						 struct weir_entry, link);
+		if (!entry)
+			return true;
+		weir_entry_put_back(queue, entry);
+	}
+	return false;
+}
+
+/*
+ * The process has ended. Either this or weir_queue_close() takes the consumer
+ * out of its file, under the lock, and then owns it. As long as it is in there
+ * the file and the queue are, for weir_queue_close() waits for this to return.
+ */
+static void weir_consumer_died(struct weir_death *death)
+{
+	struct weir_consumer *consumer = container_of(death, struct weir_consumer, death);
+	struct weir_queue *queue = consumer->file->queue;
+	bool done, ours;
+
+	do {
+		spin_lock(&queue->lock);
+		ours = !list_empty(&consumer->link);
+		done = !ours || weir_consumer_put_back(queue, consumer);
+		spin_unlock(&queue->lock);
+		weir_queue_wake_readers(queue);
+		cond_resched();
+	} while (!done);
+
+	spin_lock(&queue->lock);
+	ours = !list_empty(&consumer->link);
+	if (ours) {
+		list_del_init(&consumer->link);
+		queue->consumers--;
+	}
+	spin_unlock(&queue->lock);
+	if (ours) {
+		weir_death_end(death);
+		kfree(consumer);
+	}
+}
+
+static void weir_consumer_close(struct weir_queue *queue, struct weir_consumer *consumer)
+{
+	bool done;
+
+	weir_death_cancel(&consumer->death);
+	do {
+		spin_lock(&queue->lock);
+		done = weir_consumer_put_back(queue, consumer);
+		spin_unlock(&queue->lock);
+		weir_queue_wake_readers(queue);
+		cond_resched();
+	} while (!done);
+	kfree(consumer);
+}
+
+/*
+ * No call is in progress on @file, so no consumer is made any more and nothing
+ * is taken; deaths are still told until each consumer is closed.
+ */
+void weir_queue_close(struct weir_queue_file *file)
+{
+	struct weir_queue *queue = file->queue;
+	struct weir_consumer *consumer;
+
+	for (;;) {
+		spin_lock(&queue->lock);
+		consumer = list_first_entry_or_null(&file->consumers,
+						    struct weir_consumer, link);
+		if (!consumer)
+			break;
+		list_del_init(&consumer->link);
+		queue->consumers--;
+		spin_unlock(&queue->lock);
+		weir_consumer_close(queue, consumer);
+	}
+	queue->opens--;
+	spin_unlock(&queue->lock);
+	kfree(file);
+	weir_object_put(&queue->object);
+}
+
+static struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file)
+{
+	struct pid *self = task_tgid(current);
+	struct weir_consumer *consumer;
+
+	lockdep_assert_held(&file->queue->lock);
+	list_for_each_entry(consumer, &file->consumers, link) {
+		if (consumer->death.pid == self)
+			return consumer;
+	}
+	return NULL;
+}
+
+struct weir_consumer *weir_queue_consumer(struct weir_queue_file *file)
+{
+	struct weir_queue *queue = file->queue;
+	struct weir_consumer *consumer, *new;
+
+	spin_lock(&queue->lock);
+	consumer = weir_queue_find_consumer(file);
+	spin_unlock(&queue->lock);
+	if (likely(consumer))
+		return consumer;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
+	if (!new)
+		return ERR_PTR(-ENOMEM);
+	new->file = file;
+	INIT_LIST_HEAD(&new->leases);
+	INIT_LIST_HEAD(&new->link);
+	weir_death_watch(&new->death, weir_consumer_died);
+
+	/* Another thread of this process may have been quicker. */
+	spin_lock(&queue->lock);
+	consumer = weir_queue_find_consumer(file);
+	if (!consumer) {
+		list_add(&new->link, &file->consumers);
+		queue->consumers++;
+	}
+	spin_unlock(&queue->lock);
+	if (!consumer)
+		return new;
+	weir_death_cancel(&new->death);
+	kfree(new);
+	return consumer;
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/cred.h>
+#include <linux/err.h>
+#include <linux/sched.h>
+#include <linux/timekeeping.h>
+#include <linux/uio.h>
+
+#include "queue.h"
+#include "trace.h"
+
+/* What an attempt to reserve stopped at. */
+enum weir_stop {
+	WEIR_ENOUGH,		/* all is reserved */
+	WEIR_FULL,		/* the queue's limits */
+	WEIR_NO_SLOT,		/* the index must grow */
+	WEIR_NO_PLACE,		/* the pool must grow, or something be freed */
+	WEIR_DEAD,
+};
+
+/* Where the headers of a message begin, in bytes from its payload. */
+static u32 weir_message_headers(const struct weir_message *message)
+{
+	return ALIGN(message->len + message->key_len, 8);
+}
+
+static u32 weir_message_size(const struct weir_message *message)
+{
+	if (message->headers_len)
+		return weir_message_headers(message) + message->headers_len;
+	return message->len + message->key_len;
+}
+
+bool weir_queue_writable(const struct weir_queue *queue, u64 size)
+{
+	return READ_ONCE(queue->held) < queue->max_messages &&
+	       READ_ONCE(queue->units) + weir_units(size) <= queue->max_units;
+}
+
+static bool weir_queue_freed(const struct weir_queue *queue, u64 then)
+{
+	return READ_ONCE(queue->freed) != then;
+}
+
+static enum weir_stop weir_queue_reserve_one(struct weir_queue *queue,
+					     const struct weir_message *message,
+					     struct list_head *drafts)
+{
+	u32 size = weir_message_size(message);
+	u32 units = weir_units(size);
+	struct weir_entry *entry;
+	struct weir_desc *desc;
+	u32 place;
+
+	if (!weir_queue_writable(queue, size))
+		return WEIR_FULL;
+	place = weir_pool_take(&queue->pool, units);
+	if (place == WEIR_NOWHERE)
+		return WEIR_NO_PLACE;
+	entry = weir_index_take(&queue->index);
+	if (!entry) {
+		weir_pool_put(&queue->pool, place, units);
+		return WEIR_NO_SLOT;
+	}
+	entry->place = place;
+	entry->len = message->len;
+	entry->size = size;
+	list_add_tail(&entry->link, drafts);
+	WRITE_ONCE(queue->held, queue->held + 1);
+	WRITE_ONCE(queue->units, queue->units + units);
+
+	desc = weir_index_desc(&queue->index, entry->slot);
+	desc->pos = (u64)place * WEIR_ALIGN;
+	desc->len = message->len;
+	desc->headers_len = message->headers_len;
+	desc->key_len = message->key_len;
+	return WEIR_ENOUGH;
+}
+
+/* Reserves from message *@done on, as far as it goes. */
+static enum weir_stop weir_queue_try_reserve(struct weir_queue *queue,
+					     const struct weir_message *messages, u32 count,
+					     u32 *done, struct list_head *drafts, u64 *freed)
+{
+	enum weir_stop stop = WEIR_ENOUGH;
+
+	guard(spinlock)(&queue->lock);
+	if (queue->dead)
+		return WEIR_DEAD;
+	while (*done < count && stop == WEIR_ENOUGH) {
+		stop = weir_queue_reserve_one(queue, &messages[*done], drafts);
+		if (stop == WEIR_ENOUGH)
+			++*done;
+	}
+	*freed = queue->freed;
+	return stop;
+}
+
+/*
+ * 0: it grew, through us or somebody else, so it is worth another try. -ENOSPC:
+ * it is as large as it may be. Or what memory says.
+ */
+static int weir_queue_grow_index(struct weir_queue *queue)
+{
+	struct weir_segment *segment;
+	bool added;
+
+	if (READ_ONCE(queue->index.nr_segments) == queue->index.max_segments)
+		return -ENOSPC;
+	segment = weir_segment_new(&queue->object.account);
+	if (IS_ERR(segment))
+		return PTR_ERR(segment);
+	spin_lock(&queue->lock);
+	added = weir_index_add(&queue->index, segment);
+	spin_unlock(&queue->lock);
+	if (!added)
+		weir_segment_free(segment, &queue->object.account);
+	return 0;
+}
+
+static int weir_queue_grow_pool(struct weir_queue *queue)
+{
+	struct weir_block *block;
+	bool added;
+
+	if (READ_ONCE(queue->pool.nr_blocks) == queue->pool.max_blocks)
+		return -ENOSPC;
+	block = weir_block_new(&queue->object.account);
+	if (IS_ERR(block))
+		return PTR_ERR(block);
+	spin_lock(&queue->lock);
+	added = weir_pool_add(&queue->pool, block);
+	spin_unlock(&queue->lock);
+	if (!added)
+		weir_block_free(block, &queue->object.account);
+	return 0;
+}
+
+/* Drops the drafts from the one at @from on. */
+static void weir_queue_drop(struct weir_queue *queue, struct list_head *drafts,
+			    struct list_head *from)
+{
+	struct weir_entry *entry;
+	struct list_head *next;
+
+	spin_lock(&queue->lock);
+	for (; from != drafts; from = next) {
+		next = from->next;
+		entry = list_entry(from, struct weir_entry, link);
+		list_del(from);
+		weir_entry_free(queue, entry);
+	}
+	spin_unlock(&queue->lock);
+	weir_queue_wake_writers(queue);
+}
+
+void weir_queue_abort(struct weir_queue *queue, struct list_head *drafts,
+		      struct list_head *from)
+{
+	struct list_head *at;
+
+	/* What was copied was never sent: nobody who maps the pool shall see it. */
+	for (at = from; at != drafts; at = at->next) {
+		struct weir_entry *entry = list_entry(at, struct weir_entry, link);
+
+		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
+	}
+	weir_queue_drop(queue, drafts, from);
+}
+
+/* Gets the pages of @drafts: how many drafts have theirs, or -errno for none. */
+static int weir_queue_populate(struct weir_queue *queue, struct list_head *drafts)
+{
+	struct weir_entry *entry;
+	int done = 0;
+	int ret;
+
+	list_for_each_entry(entry, drafts, link) {
+		ret = weir_pool_populate(&queue->pool, &queue->object.account,
+					 entry->place, weir_units(entry->size));
+		if (ret) {
+			weir_queue_drop(queue, drafts, &entry->link);
+			return done ?: ret;
+		}
+		done++;
+	}
+	return done;
+}
+
+/* One try: how many are reserved, or an error; -EAGAIN fills in what to wait for. */
+static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_message *messages,
+				  u32 count, struct list_head *drafts,
+				  weir_ready_t *ready, u64 *arg)
+{
+	u32 done = 0;
+	int ret = 0;
+
+	do {
+		switch (weir_queue_try_reserve(queue, messages, count, &done, drafts, arg)) {
+		case WEIR_ENOUGH:
+			return weir_queue_populate(queue, drafts);
+		case WEIR_FULL:
+			*ready = weir_queue_writable;
+			*arg = weir_message_size(&messages[done]);
+			ret = -EAGAIN;
+			break;
+		case WEIR_NO_SLOT:
+			ret = weir_queue_grow_index(queue);
+			break;
+		case WEIR_NO_PLACE:
+			ret = weir_queue_grow_pool(queue);
+			break;
+		case WEIR_DEAD:
+			ret = -ESHUTDOWN;
+			break;
+		}
+	} while (!ret);
+	if (ret == -ENOSPC) {
+		/* What is free is in pieces that are too small. */
+		*ready = weir_queue_freed;
+		ret = -EAGAIN;
+	}
+	return done ? weir_queue_populate(queue, drafts) : ret;
+}
+
+/* How many of @messages, from the first on, a queue takes at all. */
+static u32 weir_queue_takes(const struct weir_queue *queue,
+			    const struct weir_message *messages, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		/* No part alone is near the type's limit, as a door has seen to. */
+		if (weir_message_size(&messages[i]) > queue->max_size)
+			break;
+	}
+	return i;
+}
+
+int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
+		       u32 count, const struct weir_patience *patience,
+		       struct list_head *drafts)
+{
+	bool waited = false;
+	weir_ready_t ready;
+	u64 arg;
+	int ret;
+
+	count = weir_queue_takes(queue, messages, count);
+	if (!count)
+		return -EMSGSIZE;
+	for (;;) {
+		ret = weir_queue_reserve_now(queue, messages, count, drafts, &ready, &arg);
+		if (ret != -EAGAIN)
+			break;
+		ret = weir_queue_wait(queue, &queue->writers, ready, arg, patience);
+		if (ret)
+			break;
+		waited = true;
+	}
+	/* One was woken for perhaps much room, and wakes the next. */
+	if (waited)
+		weir_queue_wake_writers(queue);
+	return ret;
+}
+
+int weir_queue_commit(struct weir_queue *queue, struct list_head *drafts,
+		      const struct cred *sender, u64 *first)
+{
+	u32 uid = from_kuid(&init_user_ns, sender->euid);
+	u32 gid = from_kgid(&init_user_ns, sender->egid);
+	u32 pid = task_tgid_nr(current);
+	u64 now = ktime_get_real_ns();
+	struct weir_entry *entry;
+	struct weir_desc *desc;
+
+	spin_lock(&queue->lock);
+	if (queue->dead) {
+		spin_unlock(&queue->lock);
+		weir_queue_abort(queue, drafts, drafts->next);
+		return -ESHUTDOWN;
+	}
+	*first = queue->next_offset;
+	list_for_each_entry(entry, drafts, link) {
+		entry->offset = queue->next_offset++;
+		entry->deliveries = 0;
+		entry->state = WEIR_READY;
+		WRITE_ONCE(queue->depth, queue->depth + 1);
+
+		desc = weir_index_desc(&queue->index, entry->slot);
+		desc->offset = entry->offset;
+		desc->stamp_ns = now;
+		desc->deliveries = 0;
+		desc->uid = uid;
+		desc->gid = gid;
+		desc->pid = pid;
+		desc->slot = entry->slot;
+		trace_weir_send(queue, entry);
+	}
+	list_splice_tail_init(drafts, &queue->ready);
+	spin_unlock(&queue->lock);
+	weir_queue_wake_readers(queue);
+	return 0;
+}
+
+/* Zeros what @draft takes from byte @at to @end of it. */
+static void weir_draft_pad(struct weir_queue *queue, const struct weir_entry *draft,
+			   u32 at, u32 end)
+{
+	if (at < end)
+		weir_pool_zero(&queue->pool, draft->place, at, end - at);
+}
+
+static void weir_draft_pad_end(struct weir_queue *queue, const struct weir_entry *draft)
+{
+	weir_draft_pad(queue, draft, draft->size, weir_units(draft->size) * WEIR_ALIGN);
+}
+
+/* Headers fill their block exactly; what is checked is our copy of them. */
+static int weir_draft_check_headers(struct weir_queue *queue, const struct weir_entry *draft,
+				    u32 at)
+{
+	while (at < draft->size) {
+		struct weir_header header;
+		u64 end;
+
+		weir_pool_read(&queue->pool, draft->place, at, sizeof(header), &header);
+		end = at + sizeof(header) + header.name_len + (u64)header.value_len;
+		if (!header.name_len || header.name_len > WEIR_HEADER_NAME_MAX ||
+		    header.reserved || ALIGN(end, 8) > draft->size)
+			return -EINVAL;
+		weir_draft_pad(queue, draft, end, ALIGN(end, 8));
+		at = ALIGN(end, 8);
+	}
+	return 0;
+}
+
+/* Copies what belongs behind the payload. */
+static int weir_draft_fill_rest(struct weir_queue *queue, const struct weir_entry *draft,
+				const struct weir_message *message)
+{
+	struct weir_pool *pool = &queue->pool;
+	u32 headers = weir_message_headers(message);
+	int ret;
+
+	ret = weir_pool_write_user(pool, draft->place, message->len, message->key_len,
+				   u64_to_user_ptr(message->key));
+	if (ret || !message->headers_len)
+		return ret;
+	weir_draft_pad(queue, draft, message->len + message->key_len, headers);
+	ret = weir_pool_write_user(pool, draft->place, headers, message->headers_len,
+				   u64_to_user_ptr(message->headers));
+	return ret ?: weir_draft_check_headers(queue, draft, headers);
+}
+
+static int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *draft,
+			   const struct weir_message *message)
+{
+	int ret;
+
+	ret = weir_pool_write_user(&queue->pool, draft->place, 0, message->len,
+				   u64_to_user_ptr(message->data));
+	if (!ret && draft->size > message->len)
+		ret = weir_draft_fill_rest(queue, draft, message);
+	if (!ret)
+		weir_draft_pad_end(queue, draft);
+	return ret;
+}
+
+int weir_queue_send(struct weir_queue *queue, const struct weir_message *messages,
+		    u32 count, const struct cred *sender,
+		    const struct weir_patience *patience, u64 *first)
+{
+	struct weir_entry *draft;
+	LIST_HEAD(drafts);
+	int ret, filled = 0;
+
+	ret = weir_queue_reserve(queue, messages, count, patience, &drafts);
+	if (ret < 0)
+		return ret;
+	list_for_each_entry(draft, &drafts, link) {
+		ret = weir_draft_fill(queue, draft, &messages[filled]);
+		if (ret) {
+			weir_queue_abort(queue, &drafts, &draft->link);
+			break;
+		}
+		filled++;
+	}
+	if (filled)
+		ret = weir_queue_commit(queue, &drafts, sender, first);
+	return ret ?: filled;
+}
+
+ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
+			 const struct cred *sender, const struct weir_patience *patience)
+{
+	const size_t len = iov_iter_count(from);
+	const struct weir_message message = { .len = len };
+	struct weir_entry *draft;
+	LIST_HEAD(drafts);
+	u64 offset;
+	int ret;
+
+	if (len > WEIR_MESSAGE_MAX)
+		return -EMSGSIZE;
+	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts);
+	if (ret < 0)
+		return ret;
+	draft = list_first_entry(&drafts, struct weir_entry, link);
+	ret = weir_pool_write_iter(&queue->pool, draft->place, 0, len, from);
+	if (ret) {
+		weir_queue_abort(queue, &drafts, &draft->link);
+		return ret;
+	}
+	weir_draft_pad_end(queue, draft);
+	ret = weir_queue_commit(queue, &drafts, sender, &offset);
+	return ret ?: len;
+}

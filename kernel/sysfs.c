@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The figures of WEIR_IOC_INFO, one a file. Documentation: docs/ABI/sysfs-class-weir */
+#include <linux/device.h>
+#include <linux/sysfs.h>
+
+#include "doors.h"
+#include "queue.h"
+
+static struct weir_info weir_sysfs_info(struct device *dev)
+{
+	struct weir_info info;
+
+	weir_queue_info(container_of(dev, struct weir_queue, object.dev), &info);
+	return info;
+}
+
+#define WEIR_ATTR(_name, _format, _value)						\
+static ssize_t _name##_show(struct device *dev, struct device_attribute *attr,		\
+			    char *buf)							\
+{											\
+	const struct weir_info info = weir_sysfs_info(dev);				\
+											\
+	return sysfs_emit(buf, _format "\n", _value);					\
+}											\
+static DEVICE_ATTR_RO(_name)
+
+WEIR_ATTR(type, "%s", info.type == WEIR_TYPE_QUEUE ? "queue" : "unknown");
+WEIR_ATTR(uid, "%u", info.uid);
+WEIR_ATTR(gid, "%u", info.gid);
+WEIR_ATTR(mode, "%04o", info.mode);
+WEIR_ATTR(private, "%d", !!(info.create_flags & WEIR_CREATE_PRIVATE));
+WEIR_ATTR(max_messages, "%llu", info.max_messages);
+WEIR_ATTR(max_bytes, "%llu", info.max_bytes);
+WEIR_ATTR(depth, "%llu", info.depth);
+WEIR_ATTR(leased, "%llu", info.leased);
+WEIR_ATTR(bytes, "%llu", info.bytes);
+WEIR_ATTR(memory, "%llu", info.memory);
+WEIR_ATTR(sent, "%llu", info.sent);
+WEIR_ATTR(received, "%llu", info.received);
+WEIR_ATTR(redelivered, "%llu", info.redelivered);
+WEIR_ATTR(settled, "%llu", info.settled);
+WEIR_ATTR(purged, "%llu", info.purged);
+WEIR_ATTR(consumers, "%llu", info.consumers);
+WEIR_ATTR(waiters, "%llu", info.waiters);
+WEIR_ATTR(oldest_age_ns, "%llu", info.oldest_age_ns);
+
+static struct attribute *weir_queue_attrs[] = {
+	&dev_attr_type.attr,
+	&dev_attr_uid.attr,
+	&dev_attr_gid.attr,
+	&dev_attr_mode.attr,
+	&dev_attr_private.attr,
+	&dev_attr_max_messages.attr,
+	&dev_attr_max_bytes.attr,
+	&dev_attr_depth.attr,
+	&dev_attr_leased.attr,
+	&dev_attr_bytes.attr,
+	&dev_attr_memory.attr,
+	&dev_attr_sent.attr,
+	&dev_attr_received.attr,
+	&dev_attr_redelivered.attr,
+	&dev_attr_settled.attr,
+	&dev_attr_purged.attr,
+	&dev_attr_consumers.attr,
+	&dev_attr_waiters.attr,
+	&dev_attr_oldest_age_ns.attr,
+	NULL
+};
+
+static const struct attribute_group weir_queue_group = {
+	.attrs = weir_queue_attrs,
+};
+
+const struct attribute_group *weir_queue_groups[] = {
+	&weir_queue_group,
+	NULL
+};
