@@ -276,6 +276,20 @@ static long weir_command_layout(struct weir_queue *queue, const struct weir_comm
 	return weir_command_put(command, &layout, sizeof(layout));
 }
 
+static long weir_command_cancel(struct weir_queue_file *qfile,
+				const struct weir_command *command)
+{
+	struct weir_cancel cancel;
+	int ret;
+
+	ret = weir_command_get(command, &cancel, sizeof(cancel), sizeof(cancel));
+	if (ret)
+		return ret;
+	if (cancel.flags || cancel.reserved)
+		return -EINVAL;
+	return weir_uring_cancel(qfile, cancel.fetch);
+}
+
 long weir_command_queue(struct file *file, const struct weir_command *command)
 {
 	struct weir_queue_file *qfile = file->private_data;
@@ -293,6 +307,8 @@ long weir_command_queue(struct file *file, const struct weir_command *command)
 		return weir_command_fetch(file, command);
 	case _IOC_NR(WEIR_IOC_SETTLE):
 		return weir_command_settle(file, command);
+	case _IOC_NR(WEIR_IOC_CANCEL):
+		return weir_command_cancel(qfile, command);
 	default:
 		return -ENOTTY;
 	}

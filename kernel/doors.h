@@ -74,6 +74,9 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 /* weir_uring_cmd() - a command that came through an io_uring */
 int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags);
 
+/* weir_uring_cancel() - ends parked FETCHes, @addr's or all: how many */
+long weir_uring_cancel(struct weir_queue_file *qfile, u64 addr);
+
 /* weir_mmap() - maps the index or the pool of a queue's file */
 int weir_mmap(struct file *file, struct vm_area_struct *vma);
 

@@ -17,7 +17,8 @@
  *                                   taken under queue->lock
  *
  * No memory is allocated, nothing is copied from or to user space, and nobody
- * is woken under a queue's lock.
+ * is woken under a queue's lock, but the task of a parked command that is
+ * cancelled (uring.c).
  */
 #ifndef _WEIR_INSTANCE_H
 #define _WEIR_INSTANCE_H

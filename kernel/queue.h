@@ -82,6 +82,7 @@ struct weir_queue_file {
 	struct weir_queue *queue;	/* invariant; counted */
 	/* all below protected by queue->lock */
 	struct list_head consumers;
+	struct list_head parked;	/* commands that wait, for their door */
 	struct weir_entry *partial;	/* LEASED, read in part */
 	u32 partial_at;			/* bytes of it that were read */
 };

@@ -17,6 +17,7 @@ struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 		return ERR_PTR(-ENOMEM);
 	file->queue = queue;
 	INIT_LIST_HEAD(&file->consumers);
+	INIT_LIST_HEAD(&file->parked);
 
 	spin_lock(&queue->lock);
 	dead = queue->dead;

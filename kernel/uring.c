@@ -14,8 +14,8 @@
  * in the task that submitted it. Messages are only taken there: a sender just
  * wakes, and neither completes nor touches anybody's memory.
  *
- * None of our locks is held when io_uring's functions are called, except that of
- * the line of readers around io_uring_cmd_complete_in_task(), which only queues.
+ * None of our locks is held when io_uring's functions are called, except around
+ * io_uring_cmd_complete_in_task(), which only queues and may be called anywhere.
  */
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
@@ -29,10 +29,12 @@
 struct weir_parked {
 	struct wait_queue_entry wait;
 	struct hrtimer timer;
+	struct list_head link;		/* in its file's; protected by queue->lock */
 	struct io_uring_cmd *ioucmd;	/* invariant */
 	struct weir_fetch_call call;	/* the claimer's */
 	atomic_t claimed;
 	bool expired;			/* set once, by the timer */
+	bool cancelled;			/* set once, by weir_uring_cancel() */
 };
 
 static struct weir_queue *weir_parked_queue(const struct weir_parked *parked)
@@ -88,10 +90,10 @@ static void weir_parked_wait(struct weir_parked *parked)
 
 	atomic_set_release(&parked->claimed, 0);
 	add_wait_queue_exclusive(&queue->readers, &parked->wait);
-	/* Pairs with wq_has_sleeper() and with weir_parked_expire(). */
+	/* Pairs with wq_has_sleeper(), weir_parked_expire() and weir_uring_cancel(). */
 	smp_mb();
 	if (weir_queue_readable(queue, 0) || READ_ONCE(queue->dead) ||
-	    READ_ONCE(parked->expired))
+	    READ_ONCE(parked->expired) || READ_ONCE(parked->cancelled))
 		weir_parked_wake(parked);
 }
 
@@ -105,13 +107,17 @@ static void weir_parked_leave(struct weir_parked *parked)
 	spin_unlock_irq(&queue->readers.lock);
 }
 
-/* By the claimer: @ioucmd and @parked are over. */
+/* By the claimer: @parked and its command are over. */
 static void weir_parked_done(struct weir_parked *parked, long ret, unsigned int issue_flags)
 {
+	struct weir_queue *queue = weir_parked_queue(parked);
 	struct io_uring_cmd *ioucmd = parked->ioucmd;
 
+	spin_lock(&queue->lock);
+	list_del(&parked->link);
+	spin_unlock(&queue->lock);
 	hrtimer_cancel(&parked->timer);
-	atomic_dec(&weir_parked_queue(parked)->waiters);
+	atomic_dec(&queue->waiters);
 	kfree(parked);
 	io_uring_cmd_done(ioucmd, ret, 0, issue_flags);
 }
@@ -125,19 +131,17 @@ static void weir_parked_resume(struct io_uring_cmd *ioucmd, unsigned int issue_f
 	long ret;
 
 	weir_parked_leave(parked);
-	if (issue_flags & IO_URING_F_TASK_DEAD) {
-		/* Somebody else must have what this one was woken for. */
-		weir_queue_pass_on(queue);
-		weir_parked_done(parked, -ECANCELED, issue_flags);
-		return;
-	}
-	ret = weir_fetch_take(&parked->call, &patience);
+	if (issue_flags & IO_URING_F_TASK_DEAD || READ_ONCE(parked->cancelled))
+		ret = -ECANCELED;
+	else
+		ret = weir_fetch_take(&parked->call, &patience);
 	if (ret == -WEIR_MUST_WAIT && READ_ONCE(parked->expired))
 		ret = -ETIMEDOUT;
 	if (ret == -WEIR_MUST_WAIT) {
 		weir_parked_wait(parked);
 		return;
 	}
+	/* Somebody else must have what this one was woken for and did not take. */
 	weir_queue_pass_on(queue);
 	weir_parked_done(parked, ret, issue_flags);
 }
@@ -155,9 +159,30 @@ static int weir_parked_cancel(struct io_uring_cmd *ioucmd, unsigned int issue_fl
 	return 0;
 }
 
+long weir_uring_cancel(struct weir_queue_file *qfile, u64 addr)
+{
+	struct weir_queue *queue = qfile->queue;
+	struct weir_parked *parked;
+	long met = 0;
+
+	guard(spinlock)(&queue->lock);
+	list_for_each_entry(parked, &qfile->parked, link) {
+		if (addr && u64_to_user_ptr(addr) != parked->call.command.arg)
+			continue;
+		WRITE_ONCE(parked->cancelled, true);
+		/* Pairs with the barrier in weir_parked_wait(). */
+		smp_mb();
+		weir_parked_wake(parked);
+		met++;
+	}
+	return met;
+}
+
 static int weir_uring_park(struct io_uring_cmd *ioucmd, const struct weir_fetch_call *call,
 			   unsigned int issue_flags)
 {
+	struct weir_queue_file *qfile = call->file->private_data;
+	struct weir_queue *queue = qfile->queue;
 	struct weir_parked *parked;
 
 	parked = kmalloc(sizeof(*parked), GFP_KERNEL_ACCOUNT);
@@ -166,6 +191,7 @@ static int weir_uring_park(struct io_uring_cmd *ioucmd, const struct weir_fetch_
 	parked->ioucmd = ioucmd;
 	parked->call = *call;
 	parked->expired = false;
+	parked->cancelled = false;
 	atomic_set(&parked->claimed, 1);
 	init_waitqueue_func_entry(&parked->wait, weir_parked_wake_reader);
 	hrtimer_init(&parked->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
@@ -176,7 +202,10 @@ static int weir_uring_park(struct io_uring_cmd *ioucmd, const struct weir_fetch_
 	 * From here on it can be claimed, but not ended before we return: its
 	 * task is here, and canceling wants the uring_lock, which is held.
 	 */
-	atomic_inc(&weir_parked_queue(parked)->waiters);
+	atomic_inc(&queue->waiters);
+	spin_lock(&queue->lock);
+	list_add_tail(&parked->link, &qfile->parked);
+	spin_unlock(&queue->lock);
 	io_uring_cmd_mark_cancelable(ioucmd, issue_flags);
 	if (call->patience.until)
 		hrtimer_start(&parked->timer, call->patience.end, HRTIMER_MODE_ABS);
@@ -258,6 +287,11 @@ int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 {
 	return -EOPNOTSUPP;
+}
+
+long weir_uring_cancel(struct weir_queue_file *qfile, u64 addr)
+{
+	return 0;
 }
 
 #endif

@@ -94,6 +94,7 @@
  *   ENOMEM     the creator's cgroup, or the machine, has no memory
  *   EAGAIN     full or empty now, and told not to wait
  *   ETIMEDOUT  waited as long as asked
+ *   ECANCELED  a waiting command was cancelled, or its ring or task ended
  *   EINTR      a signal came while waiting
  *   ESTALE     a settlement for a message that the settler does not hold
  *   ESHUTDOWN  the queue was destroyed
@@ -384,6 +385,18 @@ struct weir_layout {
 	__u64	pool_length;	/* out: bytes */
 };
 
+/*
+ * WEIR_IOC_CANCEL, on a queue: ends FETCH commands that wait for a message,
+ * and came through an io_uring and this descriptor: their CQEs say ECANCELED,
+ * unless they got messages just before. (io_uring's own cancel request does not
+ * reach them.) Value: how many it met.
+ */
+struct weir_cancel {
+	__u64	fetch;		/* the address in their weir_uring_cmd; 0: all of them */
+	__u32	flags;		/* 0 */
+	__u32	reserved;	/* 0 */
+};
+
 /* struct weir_uring_cmd - the 16 command bytes of an SQE */
 struct weir_uring_cmd {
 	__u64	addr;		/* of the command's structure */
@@ -401,5 +414,6 @@ struct weir_uring_cmd {
 #define WEIR_IOC_FETCH		_IOWR(WEIR_IOC_TYPE, 0x11, struct weir_fetch)
 #define WEIR_IOC_SETTLE		_IOWR(WEIR_IOC_TYPE, 0x12, struct weir_settle)
 #define WEIR_IOC_LAYOUT		_IOWR(WEIR_IOC_TYPE, 0x13, struct weir_layout)
+#define WEIR_IOC_CANCEL		_IOWR(WEIR_IOC_TYPE, 0x14, struct weir_cancel)
 
 #endif /* _UAPI_LINUX_WEIR_H */
