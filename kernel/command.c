@@ -227,6 +227,7 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 		.room = fetch->buffer_len,
 		.settle = fetch->flags & WEIR_FETCH_SETTLED,
 	};
+	bool failed;
 	int ret;
 
 	consumer = weir_queue_consumer(call->file->private_data);
@@ -238,12 +239,13 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 
 	fetch->nr_runs = take.nr_runs;
 	fetch->buffer_len = take.filled;
-	if (copy_to_user(u64_to_user_ptr(fetch->runs), take.runs,
-			 take.nr_runs * sizeof(*take.runs)) ||
-	    weir_command_put(&call->command, fetch, sizeof(*fetch))) {
-		weir_queue_untake(consumer, &take);
+	failed = copy_to_user(u64_to_user_ptr(fetch->runs), take.runs,
+			      take.nr_runs * sizeof(*take.runs)) ||
+		 weir_command_put(&call->command, fetch, sizeof(*fetch));
+	if (!ret)
+		weir_queue_take_end(consumer, &take, failed);
+	if (failed)
 		return -EFAULT;
-	}
 	return ret ?: take.messages;
 }
 

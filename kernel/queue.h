@@ -197,7 +197,7 @@ struct weir_take {
 	u64 max_bytes;
 	void __user *buffer;		/* NULL: in place */
 	u64 room;			/* bytes at @buffer */
-	bool settle;			/* when copied */
+	bool settle;			/* at the end; needs @buffer */
 	/* what was taken */
 	u32 nr_runs;
 	u32 messages;
@@ -208,7 +208,7 @@ struct weir_take {
 /*
  * weir_queue_take() - takes messages, leased to @consumer, and copies them if
  * asked to: 0, or -EAGAIN when there is none, -EMSGSIZE, -EFAULT, -ESHUTDOWN.
- * Waits for nothing but page faults.
+ * Waits for nothing but page faults. If 0, weir_queue_take_end() must follow.
  */
 int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take);
 /* weir_queue_fetch() - the same, and waits for a message: -ETIMEDOUT, -ERESTARTSYS */
@@ -219,8 +219,12 @@ int weir_queue_fetch(struct weir_consumer *consumer, struct weir_take *take,
  * next one when he has taken his
  */
 void weir_queue_pass_on(struct weir_queue *queue);
-/* weir_queue_untake() - puts back what was taken and not settled since */
-void weir_queue_untake(struct weir_consumer *consumer, struct weir_take *take);
+/*
+ * weir_queue_take_end() - user space knows what was taken, which is settled if
+ * that was asked for; or it could not be told, and all goes back
+ */
+void weir_queue_take_end(struct weir_consumer *consumer, struct weir_take *take,
+			 bool failed);
 
 /* weir_queue_settle() - settles @run or sets its status: how many messages */
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);

@@ -248,9 +248,28 @@ static void weir_take_copied(struct weir_queue *queue, const struct weir_take *t
 		weir_queue_wake_writers(queue);
 }
 
+/* What was read in place is settled or put back by its holder, at any time. */
+static void weir_take_undo(struct weir_consumer *consumer, struct weir_take *take)
+{
+	u32 i;
+
+	for (i = 0; i < take->nr_runs; i++) {
+		take->runs[i].op = WEIR_RELEASE;
+		weir_queue_settle(consumer->file, &take->runs[i]);
+	}
+}
+
+void weir_queue_take_end(struct weir_consumer *consumer, struct weir_take *take,
+			 bool failed)
+{
+	if (take->buffer)
+		weir_take_copied(consumer->file->queue, take, failed);
+	else if (failed)
+		weir_take_undo(consumer, take);
+}
+
 int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take)
 {
-	struct weir_queue *queue = consumer->file->queue;
 	int ret;
 
 	take->nr_runs = 0;
@@ -259,19 +278,10 @@ int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take)
 	ret = weir_queue_take_leases(consumer, take);
 	if (ret || !take->buffer)
 		return ret;
-	ret = weir_take_copy(queue, take);
-	weir_take_copied(queue, take, ret);
+	ret = weir_take_copy(consumer->file->queue, take);
+	if (ret)
+		weir_queue_take_end(consumer, take, true);
 	return ret;
-}
-
-void weir_queue_untake(struct weir_consumer *consumer, struct weir_take *take)
-{
-	u32 i;
-
-	for (i = 0; i < take->nr_runs; i++) {
-		take->runs[i].op = WEIR_RELEASE;
-		weir_queue_settle(consumer->file, &take->runs[i]);
-	}
 }
 
 int weir_queue_fetch(struct weir_consumer *consumer, struct weir_take *take,

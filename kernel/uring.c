@@ -66,10 +66,13 @@ static int weir_parked_wake_reader(struct wait_queue_entry *wait, unsigned int m
 {
 	struct weir_parked *parked = container_of(wait, struct weir_parked, wait);
 
-	if (!weir_parked_wake(parked))
-		return 0;
-	list_del_init(&wait->entry);
-	return 1;
+	if (weir_parked_wake(parked))
+		list_del_init(&wait->entry);
+	/*
+	 * Its task may be stopped, or not come by for long, and must not keep the
+	 * message from those behind it in the line: whoever comes first takes it.
+	 */
+	return 0;
 }
 
 static enum hrtimer_restart weir_parked_expire(struct hrtimer *timer)
