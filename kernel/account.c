@@ -137,29 +137,29 @@ void weir_account_free(struct weir_account *account, void *mem, size_t size)
 	weir_account_uncharge(account, size);
 }
 
-struct page *weir_account_alloc_page(struct weir_account *account)
+struct page *weir_account_alloc_pages(struct weir_account *account, unsigned int order)
 {
 	struct mem_cgroup *old;
 	struct page *page;
 	int ret;
 
-	ret = weir_account_charge(account, PAGE_SIZE);
+	ret = weir_account_charge(account, PAGE_SIZE << order);
 	if (ret)
 		return ERR_PTR(ret);
 	old = set_active_memcg(account->memcg);
-	page = alloc_page(WEIR_GFP);
+	page = alloc_pages(WEIR_GFP, order);
 	set_active_memcg(old);
 	if (!page) {
-		weir_account_uncharge(account, PAGE_SIZE);
+		weir_account_uncharge(account, PAGE_SIZE << order);
 		return ERR_PTR(-ENOMEM);
 	}
+	if (order)
+		split_page(page, order);
 	return page;
 }
 
 void weir_account_free_page(struct weir_account *account, struct page *page)
 {
-	if (!page)
-		return;
 	put_page(page);
 	weir_account_uncharge(account, PAGE_SIZE);
 }

@@ -42,8 +42,11 @@ static inline u64 weir_account_used(const struct weir_account *account)
 void *weir_account_alloc(struct weir_account *account, size_t size);
 void weir_account_free(struct weir_account *account, void *mem, size_t size);
 
-/* A zeroed page with one reference, or ERR_PTR(); may sleep. */
-struct page *weir_account_alloc_page(struct weir_account *account);
+/*
+ * 1 << @order zeroed pages side by side, each with one reference and freed by
+ * itself; or ERR_PTR(). May sleep.
+ */
+struct page *weir_account_alloc_pages(struct weir_account *account, unsigned int order);
 /* Drops our reference; who has pinned the page keeps it, unpaid, until he lets go. */
 void weir_account_free_page(struct weir_account *account, struct page *page);
 

@@ -13,6 +13,9 @@ static int weir_chardev_open(struct inode *inode, struct file *file)
 	struct weir_queue *queue = container_of(inode->i_cdev, struct weir_queue, object.cdev);
 	struct weir_queue_file *qfile;
 
+	/* The node of a queue that is gone, mounted elsewhere: not of this one. */
+	if (!inode->i_nlink)
+		return -ENXIO;
 	qfile = weir_queue_open(queue);
 	if (IS_ERR(qfile))
 		return PTR_ERR(qfile);

@@ -20,27 +20,12 @@ int weir_command_from_ioctl(struct weir_command *command, const struct file *fil
 	return 0;
 }
 
-int weir_command_get(const struct weir_command *command, void *args, size_t size,
-		     size_t min)
-{
-	if (command->size < min)
-		return -EINVAL;
-	return copy_struct_from_user(args, size, command->arg, command->size);
-}
-
-int weir_command_put(const struct weir_command *command, const void *args, size_t size)
-{
-	if (copy_to_user(command->arg, args, min(size, command->size)))
-		return -EFAULT;
-	return 0;
-}
-
 long weir_command_version(const struct weir_command *command)
 {
 	struct weir_version version;
 	int ret;
 
-	ret = weir_command_get(command, &version, sizeof(version), sizeof(version));
+	ret = weir_command_get(command, &version, sizeof(version));
 	if (ret)
 		return ret;
 	if (version.reserved)
@@ -55,7 +40,7 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
 	struct weir_info info;
 	int ret;
 
-	ret = weir_command_get(command, &info, sizeof(info), sizeof(info));
+	ret = weir_command_get(command, &info, sizeof(info));
 	if (ret)
 		return ret;
 	if (info.flags)
@@ -92,6 +77,14 @@ static int weir_check_messages(const struct weir_message *messages, u32 count)
 	return count;
 }
 
+static int weir_get_messages(struct weir_message *to, const struct weir_message __user *from,
+			     u32 count)
+{
+	if (count == 1)
+		return weir_get_structs(to, from, 1);
+	return copy_from_user(to, from, count * sizeof(*to)) ? -EFAULT : 0;
+}
+
 /* Small batches are read into the stack. */
 #define WEIR_FEW_MESSAGES 8
 
@@ -104,7 +97,7 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 	struct weir_send send;
 	int ret;
 
-	ret = weir_command_get(command, &send, sizeof(send), sizeof(send));
+	ret = weir_command_get(command, &send, sizeof(send));
 	if (ret)
 		return ret;
 	if (!(file->f_mode & FMODE_WRITE))
@@ -118,9 +111,8 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 			return -ENOMEM;
 	}
 
-	ret = -EFAULT;
-	if (!copy_from_user(messages, u64_to_user_ptr(send.messages),
-			    send.count * sizeof(*messages)))
+	ret = weir_get_messages(messages, u64_to_user_ptr(send.messages), send.count);
+	if (!ret)
 		ret = weir_check_messages(messages, send.count);
 	if (ret > 0) {
 		patience = weir_patience(command->nonblock, send.timeout_ns);
@@ -131,8 +123,11 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 	if (messages != few)
 		kvfree(messages);
 	/* What was sent was sent, even if its offset cannot be told. */
-	if (ret > 0)
-		weir_command_put(command, &send, sizeof(send));
+	if (ret > 0) {
+		struct weir_send __user *user = command->arg;
+
+		weir_put_words(&user->first_offset, &send.first_offset, 1);
+	}
 	/* Restarted, it would wait as long as before. */
 	return ret == -ERESTARTSYS && patience.until ? -EINTR : ret;
 }
@@ -150,11 +145,11 @@ static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __us
 	while (count) {
 		u32 n = min(count, WEIR_FEW_RUNS), i;
 
-		if (copy_from_user(few, runs, n * sizeof(*runs)))
+		if (weir_get_structs(few, runs, n))
 			return -EFAULT;
 		for (i = 0; i < n; i++)
 			settled += weir_queue_settle(qfile, &few[i]);
-		if (copy_to_user(runs, few, n * sizeof(*runs)))
+		if (weir_put_structs(runs, few, n))
 			return -EFAULT;
 		runs += n;
 		count -= n;
@@ -167,7 +162,7 @@ static long weir_command_settle(struct file *file, const struct weir_command *co
 	struct weir_settle settle;
 	int ret;
 
-	ret = weir_command_get(command, &settle, sizeof(settle), sizeof(settle));
+	ret = weir_command_get(command, &settle, sizeof(settle));
 	if (ret)
 		return ret;
 	if (!(file->f_mode & FMODE_READ))
@@ -202,7 +197,7 @@ int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
 
 	call->file = file;
 	call->command = *command;
-	ret = weir_command_get(command, fetch, sizeof(*fetch), sizeof(*fetch));
+	ret = weir_command_get(command, fetch, sizeof(*fetch));
 	if (!ret)
 		ret = weir_check_fetch(file, fetch);
 	if (!ret && fetch->nr_settle)
@@ -214,36 +209,41 @@ int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
 	return 0;
 }
 
+/* Tells user space what was taken; the fields of struct weir_fetch that are out. */
+static int weir_put_taken(const struct weir_fetch_call *call, const struct weir_take *take)
+{
+	struct weir_fetch __user *user = call->command.arg;
+
+	if (weir_put_structs((struct weir_run __user *)u64_to_user_ptr(call->fetch.runs),
+			     take->runs, take->nr_runs) ||
+	    put_user(take->nr_runs, &user->nr_runs))
+		return -EFAULT;
+	return call->fetch.buffer ? put_user(take->filled, &user->buffer_len) : 0;
+}
+
 /* Takes, waiting as @patience says, and tells user space what was taken. */
 long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *patience)
 {
 	struct weir_fetch *fetch = &call->fetch;
-	struct weir_consumer *consumer;
-	struct weir_take take = {
-		.max_messages = min(fetch->max_messages, WEIR_BATCH_MAX),
-		.max_runs = min_t(u32, fetch->nr_runs, WEIR_TAKE_RUNS),
-		.max_bytes = fetch->max_bytes ?: U64_MAX,
-		.buffer = u64_to_user_ptr(fetch->buffer),
-		.room = fetch->buffer_len,
-		.settle = fetch->flags & WEIR_FETCH_SETTLED,
-	};
+	struct weir_queue_file *qfile = call->file->private_data;
+	struct weir_take take;
 	bool failed;
 	int ret;
 
-	consumer = weir_queue_consumer(call->file->private_data);
-	if (IS_ERR(consumer))
-		return PTR_ERR(consumer);
-	ret = weir_queue_fetch(consumer, &take, patience);
+	take.max_messages = min(fetch->max_messages, WEIR_BATCH_MAX);
+	take.max_runs = min_t(u32, fetch->nr_runs, WEIR_TAKE_RUNS);
+	take.max_bytes = fetch->max_bytes ?: U64_MAX;
+	take.buffer = u64_to_user_ptr(fetch->buffer);
+	take.room = fetch->buffer_len;
+	take.settle = fetch->flags & WEIR_FETCH_SETTLED;
+
+	ret = weir_queue_fetch(qfile, &take, patience);
 	if (ret && ret != -EMSGSIZE)
 		return ret;
 
-	fetch->nr_runs = take.nr_runs;
-	fetch->buffer_len = take.filled;
-	failed = copy_to_user(u64_to_user_ptr(fetch->runs), take.runs,
-			      take.nr_runs * sizeof(*take.runs)) ||
-		 weir_command_put(&call->command, fetch, sizeof(*fetch));
+	failed = weir_put_taken(call, &take);
 	if (!ret)
-		weir_queue_take_end(consumer, &take, failed);
+		weir_queue_take_end(qfile, &take, failed);
 	if (failed)
 		return -EFAULT;
 	return ret ?: take.messages;
@@ -268,7 +268,7 @@ static long weir_command_layout(struct weir_queue *queue, const struct weir_comm
 	struct weir_layout layout;
 	int ret;
 
-	ret = weir_command_get(command, &layout, sizeof(layout), sizeof(layout));
+	ret = weir_command_get(command, &layout, sizeof(layout));
 	if (ret)
 		return ret;
 	layout.index_offset = WEIR_INDEX_OFFSET;
@@ -284,7 +284,7 @@ static long weir_command_cancel(struct weir_queue_file *qfile,
 	struct weir_cancel cancel;
 	int ret;
 
-	ret = weir_command_get(command, &cancel, sizeof(cancel), sizeof(cancel));
+	ret = weir_command_get(command, &cancel, sizeof(cancel));
 	if (ret)
 		return ret;
 	if (cancel.flags || cancel.reserved)

@@ -45,7 +45,7 @@ static long weir_control_create(struct file *file, const struct weir_command *co
 	struct weir_create create;
 	int ret;
 
-	ret = weir_command_get(command, &create, sizeof(create), sizeof(create));
+	ret = weir_command_get(command, &create, sizeof(create));
 	if (ret)
 		return ret;
 	ret = weir_control_check_create(&create);
@@ -79,7 +79,7 @@ static long weir_control_destroy(struct file *file, const struct weir_command *c
 	struct weir_queue *queue;
 	int ret;
 
-	ret = weir_command_get(command, &destroy, sizeof(destroy), sizeof(destroy));
+	ret = weir_command_get(command, &destroy, sizeof(destroy));
 	if (ret)
 		return ret;
 	if (destroy.flags & ~WEIR_DESTROY_FORCE || destroy.reserved)
@@ -98,7 +98,7 @@ static long weir_control_purge(struct file *file, const struct weir_command *com
 	struct weir_purge purge;
 	int ret;
 
-	ret = weir_command_get(command, &purge, sizeof(purge), sizeof(purge));
+	ret = weir_command_get(command, &purge, sizeof(purge));
 	if (ret)
 		return ret;
 	if (purge.flags || purge.reserved)
@@ -137,7 +137,7 @@ static long weir_control_info(struct file *file, const struct weir_command *comm
 	struct weir_info info;
 	int ret;
 
-	ret = weir_command_get(command, &info, sizeof(info), sizeof(info));
+	ret = weir_command_get(command, &info, sizeof(info));
 	if (ret)
 		return ret;
 	if (info.flags & ~WEIR_INFO_NEXT)

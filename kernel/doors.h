@@ -21,6 +21,7 @@
 
 #include "instance.h"
 #include "queue.h"
+#include "words.h"
 
 struct file;
 struct io_uring_cmd;
@@ -44,13 +45,25 @@ int weir_command_from_ioctl(struct weir_command *command, const struct file *fil
 			    unsigned int nr, unsigned long arg);
 
 /*
- * weir_command_get() - reads a structure, of which @min bytes must be there:
- * missing ones are zero, and -E2BIG if there are more, not all zero.
+ * weir_command_get() - reads a structure of @size, all of which must be there;
+ * -E2BIG if there is more, and not all of it is zero
  */
-int weir_command_get(const struct weir_command *command, void *args, size_t size,
-		     size_t min);
-/* weir_command_put() - writes back as much of it as the caller knows */
-int weir_command_put(const struct weir_command *command, const void *args, size_t size);
+static __always_inline int weir_command_get(const struct weir_command *command, void *args,
+					    size_t size)
+{
+	if (likely(command->size == size))
+		return weir_get_words(args, command->arg, size / sizeof(u64));
+	if (command->size < size)
+		return -EINVAL;
+	return copy_struct_from_user(args, size, command->arg, command->size);
+}
+
+/* weir_command_put() - writes it back */
+static inline int weir_command_put(const struct weir_command *command, const void *args,
+				   size_t size)
+{
+	return copy_to_user(command->arg, args, size) ? -EFAULT : 0;
+}
 
 /* weir_command_version() - WEIR_IOC_VERSION, of every file */
 long weir_command_version(const struct weir_command *command);

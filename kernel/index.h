@@ -11,9 +11,9 @@
  *
  *        segment 0                segment 1
  *   +---------------------+  +---------------------+
- *   | desc, desc, .. (64) |  | desc, desc, .. (64) |  one mapped page each
- *   | entry, .....  (64) |  | entry, .....  (64) |  one private page each
- *   | free: a bit a slot  |  |                     |
+ *   | desc, desc, .. (64) |  | desc, desc, .. (64) |  a page that is mapped
+ *   +---------------------+  +---------------------+
+ *   | entry, .....   (64) |  | entry, .....   (64) |  the private page behind it
  *   +---------------------+  +---------------------+
  *
  * Order is not kept here, but by lists through the entries. So messages may be
@@ -29,9 +29,11 @@
 #ifndef _WEIR_INDEX_H
 #define _WEIR_INDEX_H
 
+#include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/list.h>
-#include <linux/mm_types.h>
+#include <linux/mm.h>
+#include <linux/nospec.h>
 #include <linux/rbtree.h>
 #include <uapi/linux/weir.h>
 
@@ -41,8 +43,8 @@ struct weir_consumer;
 /**
  * enum weir_state - of an entry
  * @WEIR_FREE:   in no list
- * @WEIR_DRAFT:  reserved by a sender, in a list of its own
- * @WEIR_READY:  sent and never delivered, in the list of such, by offset
+ * @WEIR_DRAFT:  reserved by a sender, in a chain of its own
+ * @WEIR_READY:  sent and never delivered, in the chain of such, by offset
  * @WEIR_BACK:   delivered and put back, in the tree of such, by offset
  * @WEIR_LEASED: delivered, in its holder's list
  */
@@ -56,8 +58,9 @@ enum weir_state {
 
 struct weir_entry {
 	union {
-		struct list_head link;	/* DRAFT, READY, LEASED */
-		struct rb_node node;	/* BACK */
+		struct weir_entry *next;	/* DRAFT, READY: in a chain */
+		struct list_head lease;		/* LEASED: in its holder's */
+		struct rb_node node;		/* BACK */
 	};
 	u64 offset;
 	struct weir_consumer *holder;	/* LEASED */
@@ -72,16 +75,10 @@ struct weir_entry {
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))
 
-/* One bit a slot in a u64; larger pages hold as many slots for each bit map. */
+/* A bit a slot in a u64, and both sides of a slot at the same place in a page. */
 static_assert(PAGE_SIZE == 4096);
 static_assert(WEIR_SEGMENT_SLOTS == 64);
-static_assert(sizeof(struct weir_entry) * WEIR_SEGMENT_SLOTS == PAGE_SIZE);
-
-struct weir_segment {
-	struct page *descs;		/* invariant */
-	struct weir_entry *entries;	/* invariant */
-	u64 free;			/* a bit a slot */
-};
+static_assert(sizeof(struct weir_entry) == sizeof(struct weir_desc));
 
 struct weir_index {
 	u32 max_segments;		/* invariant */
@@ -89,7 +86,8 @@ struct weir_index {
 	u32 open;			/* the segment that slots come from now */
 	unsigned long *whole;		/* segments with all slots free */
 	unsigned long *some;		/* segments with any slot free */
-	struct weir_segment **segments;	/* each is set once; see weir_index_page() */
+	u64 *free;			/* for each segment, a bit a slot */
+	void **segments;		/* each is set once; see weir_index_page() */
 };
 
 /* weir_index_init() - for @nr_slots at most; may sleep */
@@ -99,14 +97,12 @@ int weir_index_init(struct weir_index *index, struct weir_account *account,
 void weir_index_destroy(struct weir_index *index, struct weir_account *account);
 
 /* A new segment or ERR_PTR(); may sleep, needs no lock. */
-struct weir_segment *weir_segment_new(struct weir_account *account);
-void weir_segment_free(struct weir_segment *segment, struct weir_account *account);
+void *weir_segment_new(struct weir_account *account);
+void weir_segment_free(void *segment, struct weir_account *account);
 /* weir_index_add() - adds @segment, false if there are as many as may be */
-bool weir_index_add(struct weir_index *index, struct weir_segment *segment);
-
-/* An entry in state DRAFT, or NULL: a segment must be added first. */
-struct weir_entry *weir_index_take(struct weir_index *index);
-void weir_index_put(struct weir_index *index, struct weir_entry *entry);
+bool weir_index_add(struct weir_index *index, void *segment);
+/* weir_index_reopen() - finds a segment to go on with; false if all are full */
+bool weir_index_reopen(struct weir_index *index);
 
 static inline u64 weir_index_length(const struct weir_index *index)
 {
@@ -117,13 +113,68 @@ static inline u64 weir_index_length(const struct weir_index *index)
 static inline struct page *weir_index_page(const struct weir_index *index, u32 nr)
 {
 	/* Pairs with the release in weir_index_add(). */
-	struct weir_segment *segment = smp_load_acquire(&index->segments[nr]);
+	void *segment = smp_load_acquire(&index->segments[nr]);
 
-	return segment ? segment->descs : NULL;
+	return segment ? virt_to_page(segment) : NULL;
 }
 
-/* The entry in a slot that the kernel gave out, or that user space names. */
-struct weir_entry *weir_index_entry(const struct weir_index *index, u32 slot);
-struct weir_desc *weir_index_desc(const struct weir_index *index, u32 slot);
+/* The entry in a slot that was taken. */
+static inline struct weir_entry *weir_index_at(const struct weir_index *index, u32 slot)
+{
+	struct weir_entry *entries =
+		index->segments[slot / WEIR_SEGMENT_SLOTS] + PAGE_SIZE;
+
+	return &entries[slot % WEIR_SEGMENT_SLOTS];
+}
+
+/* The entry in a slot that user space names, or NULL. */
+static inline struct weir_entry *weir_index_find(const struct weir_index *index, u32 slot)
+{
+	u32 nr = slot / WEIR_SEGMENT_SLOTS;
+
+	if (nr >= index->nr_segments)
+		return NULL;
+	nr = array_index_nospec(nr, index->nr_segments);
+	return weir_index_at(index, nr * WEIR_SEGMENT_SLOTS + slot % WEIR_SEGMENT_SLOTS);
+}
+
+static inline struct weir_desc *weir_entry_desc(const struct weir_entry *entry)
+{
+	return (void *)entry - PAGE_SIZE;
+}
+
+/* An entry in state DRAFT, or NULL: a segment must be added first. */
+static inline struct weir_entry *weir_index_take(struct weir_index *index)
+{
+	struct weir_entry *entry;
+	u64 free;
+
+	if (unlikely(!index->free[index->open]) && !weir_index_reopen(index))
+		return NULL;
+	free = index->free[index->open];
+	entry = weir_index_at(index, index->open * WEIR_SEGMENT_SLOTS + __ffs64(free));
+	if (unlikely(free == U64_MAX))
+		__clear_bit(index->open, index->whole);
+	free &= free - 1;
+	if (unlikely(!free))
+		__clear_bit(index->open, index->some);
+	index->free[index->open] = free;
+	entry->state = WEIR_DRAFT;
+	return entry;
+}
+
+static inline void weir_index_put(struct weir_index *index, struct weir_entry *entry)
+{
+	u32 nr = entry->slot / WEIR_SEGMENT_SLOTS;
+	u64 free = index->free[nr];
+
+	entry->state = WEIR_FREE;
+	if (unlikely(!free))
+		__set_bit(nr, index->some);
+	free |= BIT_ULL(entry->slot % WEIR_SEGMENT_SLOTS);
+	if (unlikely(free == U64_MAX))
+		__set_bit(nr, index->whole);
+	index->free[nr] = free;
+}
 
 #endif

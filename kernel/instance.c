@@ -20,6 +20,7 @@ const struct class weir_class = {
 
 static dev_t weir_devt;
 static DEFINE_IDA(weir_minors);
+static unsigned int weir_next_minor;	/* protected by weir_instance.lock */
 
 int weir_instance_init(void)
 {
@@ -48,12 +49,21 @@ void weir_instance_exit(void)
 	ida_destroy(&weir_minors);
 }
 
+/*
+ * Numbers go round, so that a node which somebody has made or kept of an object
+ * that is gone (mknod, a container's /dev) does not soon lead to another one.
+ */
 int weir_devt_get(dev_t *devt)
 {
-	int minor = ida_alloc_max(&weir_minors, WEIR_MINORS - 1, GFP_KERNEL);
+	int minor;
 
+	lockdep_assert_held(&weir_instance.lock);
+	minor = ida_alloc_range(&weir_minors, weir_next_minor, WEIR_MINORS - 1, GFP_KERNEL);
+	if (minor == -ENOSPC)
+		minor = ida_alloc_max(&weir_minors, WEIR_MINORS - 1, GFP_KERNEL);
 	if (minor < 0)
 		return minor;
+	weir_next_minor = (minor + 1) % WEIR_MINORS;
 	*devt = MKDEV(MAJOR(weir_devt), minor);
 	return 0;
 }

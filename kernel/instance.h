@@ -48,7 +48,7 @@ extern struct weir_instance weir_instance;
 
 extern const struct class weir_class;
 
-/* A device number for an object, until it is put; 0 is none. They may sleep. */
+/* A device number for an object, got under lock, until it is put. 0 is none. */
 int weir_devt_get(dev_t *devt);
 void weir_devt_put(dev_t devt);
 

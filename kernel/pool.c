@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitmap.h>
 #include <linux/err.h>
-#include <linux/mm.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
@@ -61,8 +60,10 @@ void weir_block_free(struct weir_block *block, struct weir_account *account)
 
 	if (IS_ERR_OR_NULL(block))
 		return;
-	for (i = 0; i < WEIR_BLOCK_PAGES; i++)
-		weir_account_free_page(account, block->pages[i]);
+	for (i = 0; i < WEIR_BLOCK_PAGES; i++) {
+		if (block->pages[i])
+			weir_account_free_page(account, virt_to_page(block->pages[i]));
+	}
 	weir_account_free(account, block, sizeof(*block));
 }
 
@@ -74,11 +75,6 @@ bool weir_pool_add(struct weir_pool *pool, struct weir_block *block)
 	smp_store_release(&pool->blocks[pool->nr_blocks], block);
 	WRITE_ONCE(pool->nr_blocks, pool->nr_blocks + 1);
 	return true;
-}
-
-static u16 *weir_pool_live(struct weir_pool *pool, u32 page)
-{
-	return &pool->blocks[page / WEIR_BLOCK_PAGES]->live[page % WEIR_BLOCK_PAGES];
 }
 
 static void weir_pool_hold(struct weir_pool *pool, u32 page)
@@ -117,21 +113,13 @@ static void weir_pool_claim(struct weir_pool *pool, u32 place, u32 units)
 	pool->cursor = end;
 }
 
-u32 weir_pool_take(struct weir_pool *pool, u32 units)
+u32 weir_pool_take_pages(struct weir_pool *pool, u32 units)
 {
 	u32 room = -pool->cursor % WEIR_PAGE_UNITS;
 	u32 pages, page;
 
 	if (!units)
 		return 0;
-	if (likely(units < room)) {
-		u32 place = pool->cursor;
-
-		pool->cursor += units;
-		++*weir_pool_live(pool, place / WEIR_PAGE_UNITS);
-		return place;
-	}
-
 	pages = pool->nr_blocks * WEIR_BLOCK_PAGES;
 	pool->low = find_next_zero_bit(pool->used, pages, pool->low);
 	if (units > room) {
@@ -154,7 +142,7 @@ u32 weir_pool_take(struct weir_pool *pool, u32 units)
 	return page;
 }
 
-void weir_pool_put(struct weir_pool *pool, u32 place, u32 units)
+void weir_pool_put_pages(struct weir_pool *pool, u32 place, u32 units)
 {
 	u32 end = place + units;
 	u32 page;
@@ -171,29 +159,19 @@ int weir_pool_populate(struct weir_pool *pool, struct weir_account *account,
 
 	for (nr = place / WEIR_PAGE_UNITS; nr * WEIR_PAGE_UNITS < end; nr++) {
 		struct weir_block *block = pool->blocks[nr / WEIR_BLOCK_PAGES];
-		struct page **at = &block->pages[nr % WEIR_BLOCK_PAGES];
+		void **at = &block->pages[nr % WEIR_BLOCK_PAGES];
 		struct page *page;
 
 		if (likely(READ_ONCE(*at)))
 			continue;
-		page = weir_account_alloc_page(account);
+		page = weir_account_alloc_pages(account, 0);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		/* A neighbour in the same page may have been quicker. */
-		if (cmpxchg(at, NULL, page))
+		if (cmpxchg(at, NULL, page_address(page)))
 			weir_account_free_page(account, page);
 	}
 	return 0;
-}
-
-/* Where byte @at of @place is, and how many bytes follow in the same page. */
-static void *weir_pool_at(struct weir_pool *pool, u32 place, u32 at, u32 *room)
-{
-	u64 byte = (u64)place * WEIR_ALIGN + at;
-
-	*room = min(*room, (u32)(PAGE_SIZE - offset_in_page(byte)));
-	return page_address(weir_pool_page(pool, byte >> PAGE_SHIFT)) +
-	       offset_in_page(byte);
 }
 
 /* Runs @step once for each page of a range, with @mem and @part. */
@@ -215,6 +193,10 @@ int weir_pool_write_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
 	return 0;
 }
 
+/*
+ * The kernel's side of these is a page of the pool, of which @part does not reach
+ * the end. So, as in copy_page_from_iter(), it is not asked if that is an object.
+ */
 int weir_pool_write_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
 			 const void __user *from)
 {
@@ -222,7 +204,7 @@ int weir_pool_write_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
 	u32 part;
 
 	weir_pool_for_each(pool, place, at, len, mem, part) {
-		if (copy_from_user(mem, from, part))
+		if (_inline_copy_from_user(mem, from, part))
 			return -EFAULT;
 		from += part;
 	}
@@ -236,7 +218,7 @@ int weir_pool_read_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
 	u32 part;
 
 	weir_pool_for_each(pool, place, at, len, mem, part) {
-		if (copy_to_user(to, mem, part))
+		if (_inline_copy_to_user(to, mem, part))
 			return -EFAULT;
 		to += part;
 	}
@@ -276,6 +258,8 @@ void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len)
 	void *mem;
 	u32 part;
 
-	weir_pool_for_each(pool, place, at, len, mem, part)
-		memset(mem, 0, part);
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		if (mem)
+			memset(mem, 0, part);
+	}
 }

@@ -30,7 +30,8 @@
 #define _WEIR_POOL_H
 
 #include <linux/align.h>
-#include <linux/mm_types.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 #include <uapi/linux/weir.h>
 
@@ -46,7 +47,7 @@ static inline u32 weir_units(u32 bytes)
 }
 
 struct weir_block {
-	struct page *pages[WEIR_BLOCK_PAGES];	/* each is set once, by cmpxchg */
+	void *pages[WEIR_BLOCK_PAGES];	/* each is set once, by cmpxchg */
 	u16 live[WEIR_BLOCK_PAGES];
 };
 
@@ -72,9 +73,54 @@ void weir_block_free(struct weir_block *block, struct weir_account *account);
 /* weir_pool_add() - adds @block, false if there are as many as may be */
 bool weir_pool_add(struct weir_pool *pool, struct weir_block *block);
 
+static inline u16 *weir_pool_live(const struct weir_pool *pool, u32 page)
+{
+	return &pool->blocks[page / WEIR_BLOCK_PAGES]->live[page % WEIR_BLOCK_PAGES];
+}
+
+/* The slow paths of the two below. */
+u32 weir_pool_take_pages(struct weir_pool *pool, u32 units);
+void weir_pool_put_pages(struct weir_pool *pool, u32 place, u32 units);
+
 /* A place of @units, or WEIR_NOWHERE: a block must be added, or something freed. */
-u32 weir_pool_take(struct weir_pool *pool, u32 units);
-void weir_pool_put(struct weir_pool *pool, u32 place, u32 units);
+static inline u32 weir_pool_take(struct weir_pool *pool, u32 units)
+{
+	u32 place = pool->cursor;
+
+	/* Nothing, or more than is left of the cursor's page, if it has one. */
+	if (unlikely(!units || units >= -place % WEIR_PAGE_UNITS))
+		return weir_pool_take_pages(pool, units);
+	pool->cursor += units;
+	++*weir_pool_live(pool, place / WEIR_PAGE_UNITS);
+	return place;
+}
+
+static inline void weir_pool_put(struct weir_pool *pool, u32 place, u32 units)
+{
+	u32 page = place / WEIR_PAGE_UNITS;
+
+	if (units && place % WEIR_PAGE_UNITS + units <= WEIR_PAGE_UNITS &&
+	    *weir_pool_live(pool, page) > 1)
+		--*weir_pool_live(pool, page);
+	else
+		weir_pool_put_pages(pool, place, units);
+}
+
+/*
+ * weir_pool_at() - where byte @at of @place is, or NULL without a page; @room is
+ * cut to the bytes that follow in the same page
+ */
+static inline void *weir_pool_at(const struct weir_pool *pool, u32 place, u32 at,
+				 u32 *room)
+{
+	u64 byte = (u64)place * WEIR_ALIGN + at;
+	u32 page = byte >> PAGE_SHIFT;
+
+	void *mem = READ_ONCE(pool->blocks[page / WEIR_BLOCK_PAGES]->pages[page % WEIR_BLOCK_PAGES]);
+
+	*room = min(*room, (u32)(PAGE_SIZE - offset_in_page(byte)));
+	return likely(mem) ? mem + offset_in_page(byte) : NULL;
+}
 
 /*
  * Of a place that the caller owns, without the lock. They may sleep; bytes are
@@ -94,6 +140,7 @@ int weir_pool_read_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
 size_t weir_pool_read_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
 			   struct iov_iter *to);
 void weir_pool_read(struct weir_pool *pool, u32 place, u32 at, u32 len, void *to);
+/* Pages that are not there are left out. */
 void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len);
 
 static inline u64 weir_pool_length(const struct weir_pool *pool)
@@ -106,9 +153,13 @@ static inline struct page *weir_pool_page(const struct weir_pool *pool, u32 page
 {
 	/* Pairs with the release in weir_pool_add(). */
 	struct weir_block *block = smp_load_acquire(&pool->blocks[page / WEIR_BLOCK_PAGES]);
+	void *mem;
 
+	if (!block)
+		return NULL;
 	/* Pairs with the cmpxchg in weir_pool_populate(). */
-	return block ? smp_load_acquire(&block->pages[page % WEIR_BLOCK_PAGES]) : NULL;
+	mem = smp_load_acquire(&block->pages[page % WEIR_BLOCK_PAGES]);
+	return mem ? virt_to_page(mem) : NULL;
 }
 
 #endif

@@ -71,7 +71,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	queue->max_units = bytes / WEIR_ALIGN;
 	queue->max_size = min_t(u64, WEIR_MESSAGE_MAX, bytes / 4);
 	spin_lock_init(&queue->lock);
-	INIT_LIST_HEAD(&queue->ready);
+	weir_chain_init(&queue->ready);
 	queue->back = RB_ROOT_CACHED;
 	init_waitqueue_head(&queue->readers);
 	init_waitqueue_head(&queue->writers);
@@ -109,18 +109,13 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 /* Nanoseconds since the oldest message that is to be delivered was sent. */
 static u64 weir_queue_oldest_age(const struct weir_queue *queue, u64 now)
 {
+	struct rb_node *back = rb_first_cached(&queue->back);
 	u64 oldest = now;
 
-	if (!list_empty(&queue->ready)) {
-		u32 slot = list_first_entry(&queue->ready, struct weir_entry, link)->slot;
-
-		oldest = weir_index_desc(&queue->index, slot)->stamp_ns;
-	}
-	if (rb_first_cached(&queue->back)) {
-		u32 slot = rb_entry(rb_first_cached(&queue->back), struct weir_entry, node)->slot;
-
-		oldest = min(oldest, weir_index_desc(&queue->index, slot)->stamp_ns);
-	}
+	if (queue->ready.first)
+		oldest = weir_entry_desc(queue->ready.first)->stamp_ns;
+	if (back)
+		oldest = min(oldest, weir_entry_desc(rb_entry(back, struct weir_entry, node))->stamp_ns);
 	return now > oldest ? now - oldest : 0;
 }
 

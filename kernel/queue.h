@@ -36,6 +36,7 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "chain.h"
 #include "death.h"
 #include "index.h"
 #include "object.h"
@@ -53,7 +54,7 @@ struct weir_queue {
 	unsigned int opens;
 	struct weir_index index;
 	struct weir_pool pool;
-	struct list_head ready;
+	struct weir_chain ready;
 	struct rb_root_cached back;
 	u64 held;			/* entries not FREE */
 	u64 units;			/* of these */
@@ -142,10 +143,12 @@ int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
 struct weir_queue_file *weir_queue_open(struct weir_queue *queue);
 void weir_queue_close(struct weir_queue_file *file);
 /*
- * weir_queue_consumer() - the consumer that current is on @file, made if need
- * be; or ERR_PTR(). Valid while current lives and @file is open. May sleep.
+ * weir_queue_find_consumer() - the consumer that current is on @file, or NULL:
+ * add it. Under queue->lock; valid while current lives and @file is open.
  */
-struct weir_consumer *weir_queue_consumer(struct weir_queue_file *file);
+struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file);
+/* weir_queue_add_consumer() - there is one now, or -ENOMEM; may sleep */
+int weir_queue_add_consumer(struct weir_queue_file *file);
 
 /* queue_send.c */
 
@@ -158,17 +161,17 @@ struct weir_consumer *weir_queue_consumer(struct weir_queue_file *file);
  * weir_queue_reserve() - space for up to @count messages: how many, from the
  * first on, in @drafts, in order; or -EMSGSIZE, -EAGAIN, -ESHUTDOWN, -EDQUOT,
  * -ENOMEM, -ETIMEDOUT, -ERESTARTSYS for the first. The descriptors have their
- * parts and @pos. May sleep. Ends by commit or abort of all of them.
+ * parts and @pos; the pages may not be there. May sleep. Ends by commit or abort
+ * of all of them.
  */
 int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
 		       u32 count, const struct weir_patience *patience,
-		       struct list_head *drafts);
+		       struct weir_chain *drafts);
 /* weir_queue_commit() - @drafts get offsets, from *@first on: 0 or -ESHUTDOWN */
-int weir_queue_commit(struct weir_queue *queue, struct list_head *drafts,
+int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts,
 		      const struct cred *sender, u64 *first);
-/* weir_queue_abort() - drops the drafts from @from on, whatever is in them */
-void weir_queue_abort(struct weir_queue *queue, struct list_head *drafts,
-		      struct list_head *from);
+/* weir_queue_abort() - drops @drafts, whatever is in them */
+void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts);
 
 /* weir_queue_send() - as WEIR_IOC_SEND: how many were taken, or -errno */
 int weir_queue_send(struct weir_queue *queue, const struct weir_message *messages,
@@ -206,13 +209,11 @@ struct weir_take {
 };
 
 /*
- * weir_queue_take() - takes messages, leased to @consumer, and copies them if
- * asked to: 0, or -EAGAIN when there is none, -EMSGSIZE, -EFAULT, -ESHUTDOWN.
- * Waits for nothing but page faults. If 0, weir_queue_take_end() must follow.
+ * weir_queue_fetch() - takes messages, leased to current, and copies them if asked
+ * to: 0, or -EAGAIN, -ETIMEDOUT, -ERESTARTSYS when there was none, -EMSGSIZE,
+ * -EFAULT, -ENOMEM, -ESHUTDOWN. If 0, weir_queue_take_end() must follow.
  */
-int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take);
-/* weir_queue_fetch() - the same, and waits for a message: -ETIMEDOUT, -ERESTARTSYS */
-int weir_queue_fetch(struct weir_consumer *consumer, struct weir_take *take,
+int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
 		     const struct weir_patience *patience);
 /*
  * weir_queue_pass_on() - one is woken for perhaps many messages, and wakes the
@@ -223,8 +224,7 @@ void weir_queue_pass_on(struct weir_queue *queue);
  * weir_queue_take_end() - user space knows what was taken, which is settled if
  * that was asked for; or it could not be told, and all goes back
  */
-void weir_queue_take_end(struct weir_consumer *consumer, struct weir_take *take,
-			 bool failed);
+void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, bool failed);
 
 /* weir_queue_settle() - settles @run or sets its status: how many messages */
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);
@@ -240,15 +240,55 @@ void weir_queue_wake_writers(struct weir_queue *queue);
 
 /* All below under queue->lock. */
 
+/* What was freed, counted to be told to the queue once for many entries. */
+struct weir_freed {
+	u64 entries;
+	u64 units;
+};
+
+/* weir_entry_free() - slot and place of an entry that is in no list */
+static inline void weir_entry_free(struct weir_queue *queue, struct weir_entry *entry,
+				   struct weir_freed *freed)
+{
+	u32 units = weir_units(entry->size);
+
+	weir_pool_put(&queue->pool, entry->place, units);
+	weir_index_put(&queue->index, entry);
+	freed->units += units;
+	freed->entries++;
+}
+
+static inline void weir_queue_freed(struct weir_queue *queue, const struct weir_freed *freed)
+{
+	lockdep_assert_held(&queue->lock);
+	WRITE_ONCE(queue->units, queue->units - freed->units);
+	WRITE_ONCE(queue->held, queue->held - freed->entries);
+	WRITE_ONCE(queue->freed, queue->freed + freed->entries);
+}
+
 /* weir_entry_settle() - a LEASED entry is gone */
-void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry);
+void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry,
+		       struct weir_freed *freed);
 /* weir_entry_put_back() - a LEASED entry is to be delivered again */
 void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry);
-/* weir_entry_free() - slot and place of an entry that is in no list */
-void weir_entry_free(struct weir_queue *queue, struct weir_entry *entry);
-/* weir_entry_next() - the entry that is delivered next, or NULL */
-struct weir_entry *weir_entry_next(struct weir_queue *queue);
-/* weir_entry_unlist() - takes a READY or BACK entry out of its list */
-void weir_entry_unlist(struct weir_queue *queue, struct weir_entry *entry);
+
+/* The entry that is delivered next, or NULL. */
+static inline struct weir_entry *weir_queue_next(const struct weir_queue *queue)
+{
+	struct rb_node *back = rb_first_cached(&queue->back);
+
+	if (unlikely(back))
+		return rb_entry(back, struct weir_entry, node);
+	return queue->ready.first;
+}
+
+/* Takes it, weir_queue_next(), out of its list; @depth is the caller's to count. */
+static inline void weir_queue_unlist_next(struct weir_queue *queue, struct weir_entry *entry)
+{
+	if (unlikely(entry->state == WEIR_BACK))
+		rb_erase_cached(&entry->node, &queue->back);
+	else
+		weir_chain_take(&queue->ready);
+}
 
 #endif

@@ -17,48 +17,58 @@ void weir_queue_pass_on(struct weir_queue *queue)
 		weir_queue_wake_readers(queue);
 }
 
-static void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
-			     struct weir_consumer *consumer)
+/* @entry is the next one, and @consumer's; the queue's figures are the caller's. */
+static inline void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
+				    struct weir_consumer *consumer)
 {
-	lockdep_assert_held(&queue->lock);
-	weir_entry_unlist(queue, entry);
+	weir_queue_unlist_next(queue, entry);
 	entry->state = WEIR_LEASED;
 	entry->holder = consumer;
-	list_add_tail(&entry->link, &consumer->leases);
-	queue->leased++;
-	queue->received++;
-	if (entry->deliveries++)
+	list_add_tail(&entry->lease, &consumer->leases);
+	if (unlikely(entry->deliveries++))
 		queue->redelivered++;
-	weir_index_desc(&queue->index, entry->slot)->deliveries = entry->deliveries;
+	weir_entry_desc(entry)->deliveries = entry->deliveries;
 	trace_weir_deliver(queue, entry);
+}
+
+static void weir_queue_leased(struct weir_queue *queue, u64 messages)
+{
+	lockdep_assert_held(&queue->lock);
+	WRITE_ONCE(queue->depth, queue->depth - messages);
+	queue->leased += messages;
+	queue->received += messages;
 }
 
 /*
  * The message that a read goes on with, or begins: busy, with the bytes read
- * before in @at. NULL when there is none; -ESHUTDOWN.
+ * before in @at. Or -EAGAIN, -ESHUTDOWN, and -ENOLINK without a consumer.
  */
-static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file,
-						struct weir_consumer *consumer, u32 *at)
+static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u32 *at)
 {
 	struct weir_queue *queue = file->queue;
+	struct weir_consumer *consumer;
 	struct weir_entry *entry;
 
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return ERR_PTR(-ESHUTDOWN);
+	consumer = weir_queue_find_consumer(file);
+	if (!consumer)
+		return ERR_PTR(-ENOLINK);
 	entry = file->partial;
 	if (entry) {
 		/* It is ours from here on, whoever read its beginning. */
 		file->partial = NULL;
 		*at = file->partial_at;
 		entry->holder = consumer;
-		list_move_tail(&entry->link, &consumer->leases);
+		list_move_tail(&entry->lease, &consumer->leases);
 	} else {
-		entry = weir_entry_next(queue);
+		entry = weir_queue_next(queue);
 		if (!entry)
-			return NULL;
+			return ERR_PTR(-EAGAIN);
 		*at = 0;
 		weir_entry_lease(queue, entry, consumer);
+		weir_queue_leased(queue, 1);
 	}
 	entry->busy = true;
 	return entry;
@@ -69,13 +79,15 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 {
 	struct weir_queue *queue = file->queue;
 	bool settled = at == entry->len;
+	struct weir_freed freed = {};
 	bool rest;
 
 	spin_lock(&queue->lock);
 	entry->busy = false;
 	rest = !settled && at && !file->partial;
 	if (settled) {
-		weir_entry_settle(queue, entry);
+		weir_entry_settle(queue, entry, &freed);
+		weir_queue_freed(queue, &freed);
 	} else if (rest) {
 		file->partial = entry;
 		file->partial_at = at;
@@ -94,30 +106,44 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 		weir_queue_wake_readers(queue);
 }
 
+/*
+ * What is to be done before another try, since the last one was @error: nothing
+ * any more if that is returned. @waited becomes true if it waited for a message.
+ */
+static int weir_queue_prepare(struct weir_queue_file *file, int error,
+			      const struct weir_patience *patience, bool *waited)
+{
+	struct weir_queue *queue = file->queue;
+
+	switch (error) {
+	case -ENOLINK:
+		return weir_queue_add_consumer(file);
+	case -EAGAIN:
+		*waited = true;
+		return weir_queue_wait(queue, &queue->readers, weir_queue_readable, 0,
+				       patience);
+	default:
+		return error;
+	}
+}
+
 ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 			const struct weir_patience *patience)
 {
 	struct weir_queue *queue = file->queue;
-	struct weir_consumer *consumer = weir_queue_consumer(file);
 	struct weir_entry *entry;
 	bool waited = false;
 	u32 at, len;
 	size_t n;
 	int ret;
 
-	if (IS_ERR(consumer))
-		return PTR_ERR(consumer);
-	while (!(entry = weir_queue_read_begin(file, consumer, &at))) {
-		ret = weir_queue_wait(queue, &queue->readers, weir_queue_readable, 0,
-				      patience);
+	while (IS_ERR(entry = weir_queue_read_begin(file, &at))) {
+		ret = weir_queue_prepare(file, PTR_ERR(entry), patience, &waited);
 		if (ret)
 			return ret;
-		waited = true;
 	}
 	if (waited)
 		weir_queue_pass_on(queue);
-	if (IS_ERR(entry))
-		return PTR_ERR(entry);
 
 	len = min_t(size_t, entry->len - at, iov_iter_count(to));
 	n = weir_pool_read_iter(&queue->pool, entry->place, at, len, to);
@@ -153,41 +179,61 @@ static bool weir_take_note(struct weir_take *take, const struct weir_entry *entr
 	return true;
 }
 
-static int weir_queue_take_leases(struct weir_consumer *consumer, struct weir_take *take)
+/* Whether @entry is still wanted; -EMSGSIZE if it is the first, and too large. */
+static int weir_take_wants(struct weir_take *take, const struct weir_entry *entry,
+			   u64 *bytes)
 {
-	struct weir_queue *queue = consumer->file->queue;
+	u64 record = weir_record_size(entry);
+
+	*bytes += record - sizeof(struct weir_desc);
+	if (take->messages && *bytes > take->max_bytes)
+		return 0;
+	if (!take->buffer)
+		return 1;
+	if (take->filled + record > take->room) {
+		if (take->messages)
+			return 0;
+		take->filled = record;
+		return -EMSGSIZE;
+	}
+	return 1;
+}
+
+static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take *take)
+{
+	struct weir_queue *queue = file->queue;
+	struct weir_consumer *consumer;
 	struct weir_entry *entry;
 	u64 bytes = 0;
+	int ret = 0;
 
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return -ESHUTDOWN;
-	while (take->messages < take->max_messages && (entry = weir_entry_next(queue))) {
-		u64 record = weir_record_size(entry);
-
-		bytes += record - sizeof(struct weir_desc);
-		if (take->messages && bytes > take->max_bytes)
-			break;
-		if (take->buffer && take->filled + record > take->room) {
-			if (take->messages)
-				break;
-			take->filled = record;
-			return -EMSGSIZE;
-		}
-		if (!weir_take_note(take, entry, entry->deliveries + 1))
+	consumer = weir_queue_find_consumer(file);
+	if (!consumer)
+		return -ENOLINK;
+	while (take->messages < take->max_messages && (entry = weir_queue_next(queue))) {
+		ret = weir_take_wants(take, entry, &bytes);
+		if (ret <= 0 || !weir_take_note(take, entry, entry->deliveries + 1))
 			break;
 		weir_entry_lease(queue, entry, consumer);
-		entry->busy = !!take->buffer;
-		take->filled += take->buffer ? record : 0;
+		if (take->buffer) {
+			entry->busy = true;
+			take->filled += weir_record_size(entry);
+		}
 		take->messages++;
 	}
-	return take->messages ? 0 : -EAGAIN;
+	weir_queue_leased(queue, take->messages);
+	if (take->messages)
+		return 0;
+	return ret < 0 ? ret : -EAGAIN;
 }
 
 static int weir_record_copy(struct weir_queue *queue, const struct weir_entry *entry,
 			    void __user *buffer, u64 at)
 {
-	struct weir_desc desc = *weir_index_desc(&queue->index, entry->slot);
+	struct weir_desc desc = *weir_entry_desc(entry);
 
 	desc.pos = at + sizeof(desc);
 	if (copy_to_user(buffer + at, &desc, sizeof(desc)))
@@ -206,7 +252,7 @@ static int weir_take_copy(struct weir_queue *queue, const struct weir_take *take
 	for (i = 0; i < take->nr_runs; i++) {
 		for (j = 0; j < take->runs[i].count; j++) {
 			const struct weir_entry *entry =
-				weir_index_entry(&queue->index, take->runs[i].slot + j);
+				weir_index_at(&queue->index, take->runs[i].slot + j);
 
 			ret = weir_record_copy(queue, entry, take->buffer, at);
 			if (ret)
@@ -217,30 +263,27 @@ static int weir_take_copy(struct weir_queue *queue, const struct weir_take *take
 	return 0;
 }
 
-static void weir_entry_copied(struct weir_queue *queue, struct weir_entry *entry,
-			      bool settle, bool put_back)
-{
-	entry->busy = false;
-	if (put_back)
-		weir_entry_put_back(queue, entry);
-	else if (settle)
-		weir_entry_settle(queue, entry);
-}
-
 /* What was copied is not busy any more, and settled or put back if that is due. */
 static void weir_take_copied(struct weir_queue *queue, const struct weir_take *take,
 			     bool failed)
 {
+	struct weir_freed freed = {};
 	u32 i, j;
 
 	spin_lock(&queue->lock);
 	for (i = 0; i < take->nr_runs; i++) {
-		for (j = 0; j < take->runs[i].count; j++)
-			weir_entry_copied(queue,
-					  weir_index_entry(&queue->index,
-							   take->runs[i].slot + j),
-					  take->settle, failed);
+		for (j = 0; j < take->runs[i].count; j++) {
+			struct weir_entry *entry =
+				weir_index_at(&queue->index, take->runs[i].slot + j);
+
+			entry->busy = false;
+			if (failed)
+				weir_entry_put_back(queue, entry);
+			else if (take->settle)
+				weir_entry_settle(queue, entry, &freed);
+		}
 	}
+	weir_queue_freed(queue, &freed);
 	spin_unlock(&queue->lock);
 	if (failed)
 		weir_queue_wake_readers(queue);
@@ -249,56 +292,52 @@ static void weir_take_copied(struct weir_queue *queue, const struct weir_take *t
 }
 
 /* What was read in place is settled or put back by its holder, at any time. */
-static void weir_take_undo(struct weir_consumer *consumer, struct weir_take *take)
+static void weir_take_undo(struct weir_queue_file *file, struct weir_take *take)
 {
 	u32 i;
 
 	for (i = 0; i < take->nr_runs; i++) {
 		take->runs[i].op = WEIR_RELEASE;
-		weir_queue_settle(consumer->file, &take->runs[i]);
+		weir_queue_settle(file, &take->runs[i]);
 	}
 }
 
-void weir_queue_take_end(struct weir_consumer *consumer, struct weir_take *take,
-			 bool failed)
+void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, bool failed)
 {
 	if (take->buffer)
-		weir_take_copied(consumer->file->queue, take, failed);
+		weir_take_copied(file->queue, take, failed);
 	else if (failed)
-		weir_take_undo(consumer, take);
+		weir_take_undo(file, take);
 }
 
-int weir_queue_take(struct weir_consumer *consumer, struct weir_take *take)
+static int weir_queue_take(struct weir_queue_file *file, struct weir_take *take)
 {
 	int ret;
 
 	take->nr_runs = 0;
 	take->messages = 0;
 	take->filled = 0;
-	ret = weir_queue_take_leases(consumer, take);
+	ret = weir_queue_take_leases(file, take);
 	if (ret || !take->buffer)
 		return ret;
-	ret = weir_take_copy(consumer->file->queue, take);
+	ret = weir_take_copy(file->queue, take);
 	if (ret)
-		weir_queue_take_end(consumer, take, true);
+		weir_queue_take_end(file, take, true);
 	return ret;
 }
 
-int weir_queue_fetch(struct weir_consumer *consumer, struct weir_take *take,
+int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
 		     const struct weir_patience *patience)
 {
-	struct weir_queue *queue = consumer->file->queue;
 	bool waited = false;
 	int ret;
 
-	while ((ret = weir_queue_take(consumer, take)) == -EAGAIN) {
-		ret = weir_queue_wait(queue, &queue->readers, weir_queue_readable, 0,
-				      patience);
+	while ((ret = weir_queue_take(file, take))) {
+		ret = weir_queue_prepare(file, ret, patience, &waited);
 		if (ret)
 			return ret;
-		waited = true;
 	}
 	if (waited)
-		weir_queue_pass_on(queue);
-	return ret;
+		weir_queue_pass_on(file->queue);
+	return 0;
 }

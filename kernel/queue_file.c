@@ -42,7 +42,7 @@ static bool weir_consumer_put_back(struct weir_queue *queue,
 	lockdep_assert_held(&queue->lock);
 	while (n++ < WEIR_PUT_BACK_CHUNK) {
 		entry = list_first_entry_or_null(&consumer->leases,
-						 struct weir_entry, link);
+						 struct weir_entry, lease);
 		if (!entry)
 			return true;
 		weir_entry_put_back(queue, entry);
@@ -124,7 +124,7 @@ void weir_queue_close(struct weir_queue_file *file)
 	weir_object_put(&queue->object);
 }
 
-static struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file)
+struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file)
 {
 	struct pid *self = task_tgid(current);
 	struct weir_consumer *consumer;
@@ -137,20 +137,15 @@ static struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *fi
 	return NULL;
 }
 
-struct weir_consumer *weir_queue_consumer(struct weir_queue_file *file)
+int weir_queue_add_consumer(struct weir_queue_file *file)
 {
 	struct weir_queue *queue = file->queue;
-	struct weir_consumer *consumer, *new;
-
-	spin_lock(&queue->lock);
-	consumer = weir_queue_find_consumer(file);
-	spin_unlock(&queue->lock);
-	if (likely(consumer))
-		return consumer;
+	struct weir_consumer *new;
+	bool added = false;
 
 	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 	if (!new)
-		return ERR_PTR(-ENOMEM);
+		return -ENOMEM;
 	new->file = file;
 	INIT_LIST_HEAD(&new->leases);
 	INIT_LIST_HEAD(&new->link);
@@ -158,15 +153,15 @@ struct weir_consumer *weir_queue_consumer(struct weir_queue_file *file)
 
 	/* Another thread of this process may have been quicker. */
 	spin_lock(&queue->lock);
-	consumer = weir_queue_find_consumer(file);
-	if (!consumer) {
+	if (!weir_queue_find_consumer(file)) {
 		list_add(&new->link, &file->consumers);
 		queue->consumers++;
+		added = true;
 	}
 	spin_unlock(&queue->lock);
-	if (!consumer)
-		return new;
-	weir_death_cancel(&new->death);
-	kfree(new);
-	return consumer;
+	if (!added) {
+		weir_death_cancel(&new->death);
+		kfree(new);
+	}
+	return 0;
 }

@@ -36,14 +36,14 @@ bool weir_queue_writable(const struct weir_queue *queue, u64 size)
 	       READ_ONCE(queue->units) + weir_units(size) <= queue->max_units;
 }
 
-static bool weir_queue_freed(const struct weir_queue *queue, u64 then)
+static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)
 {
 	return READ_ONCE(queue->freed) != then;
 }
 
-static enum weir_stop weir_queue_reserve_one(struct weir_queue *queue,
-					     const struct weir_message *message,
-					     struct list_head *drafts)
+static inline enum weir_stop weir_queue_reserve_one(struct weir_queue *queue,
+						    const struct weir_message *message,
+						    struct weir_chain *drafts)
 {
 	u32 size = weir_message_size(message);
 	u32 units = weir_units(size);
@@ -51,24 +51,24 @@ static enum weir_stop weir_queue_reserve_one(struct weir_queue *queue,
 	struct weir_desc *desc;
 	u32 place;
 
-	if (!weir_queue_writable(queue, size))
+	if (queue->held >= queue->max_messages || queue->units + units > queue->max_units)
 		return WEIR_FULL;
 	place = weir_pool_take(&queue->pool, units);
-	if (place == WEIR_NOWHERE)
+	if (unlikely(place == WEIR_NOWHERE))
 		return WEIR_NO_PLACE;
 	entry = weir_index_take(&queue->index);
-	if (!entry) {
+	if (unlikely(!entry)) {
 		weir_pool_put(&queue->pool, place, units);
 		return WEIR_NO_SLOT;
 	}
 	entry->place = place;
 	entry->len = message->len;
 	entry->size = size;
-	list_add_tail(&entry->link, drafts);
+	weir_chain_add(drafts, entry);
 	WRITE_ONCE(queue->held, queue->held + 1);
 	WRITE_ONCE(queue->units, queue->units + units);
 
-	desc = weir_index_desc(&queue->index, entry->slot);
+	desc = weir_entry_desc(entry);
 	desc->pos = (u64)place * WEIR_ALIGN;
 	desc->len = message->len;
 	desc->headers_len = message->headers_len;
@@ -79,18 +79,20 @@ static enum weir_stop weir_queue_reserve_one(struct weir_queue *queue,
 /* Reserves from message *@done on, as far as it goes. */
 static enum weir_stop weir_queue_try_reserve(struct weir_queue *queue,
 					     const struct weir_message *messages, u32 count,
-					     u32 *done, struct list_head *drafts, u64 *freed)
+					     u32 *done, struct weir_chain *drafts, u64 *freed)
 {
 	enum weir_stop stop = WEIR_ENOUGH;
+	u32 i;
 
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return WEIR_DEAD;
-	while (*done < count && stop == WEIR_ENOUGH) {
-		stop = weir_queue_reserve_one(queue, &messages[*done], drafts);
-		if (stop == WEIR_ENOUGH)
-			++*done;
+	for (i = *done; i < count; i++) {
+		stop = weir_queue_reserve_one(queue, &messages[i], drafts);
+		if (unlikely(stop != WEIR_ENOUGH))
+			break;
 	}
+	*done = i;
 	*freed = queue->freed;
 	return stop;
 }
@@ -135,60 +137,31 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 	return 0;
 }
 
-/* Drops the drafts from the one at @from on. */
-static void weir_queue_drop(struct weir_queue *queue, struct list_head *drafts,
-			    struct list_head *from)
+static void weir_queue_drop(struct weir_queue *queue, struct weir_chain *drafts)
 {
-	struct weir_entry *entry;
-	struct list_head *next;
+	struct weir_freed freed = {};
 
 	spin_lock(&queue->lock);
-	for (; from != drafts; from = next) {
-		next = from->next;
-		entry = list_entry(from, struct weir_entry, link);
-		list_del(from);
-		weir_entry_free(queue, entry);
-	}
+	while (drafts->first)
+		weir_entry_free(queue, weir_chain_take(drafts), &freed);
+	weir_queue_freed(queue, &freed);
 	spin_unlock(&queue->lock);
 	weir_queue_wake_writers(queue);
 }
 
-void weir_queue_abort(struct weir_queue *queue, struct list_head *drafts,
-		      struct list_head *from)
-{
-	struct list_head *at;
-
-	/* What was copied was never sent: nobody who maps the pool shall see it. */
-	for (at = from; at != drafts; at = at->next) {
-		struct weir_entry *entry = list_entry(at, struct weir_entry, link);
-
-		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
-	}
-	weir_queue_drop(queue, drafts, from);
-}
-
-/* Gets the pages of @drafts: how many drafts have theirs, or -errno for none. */
-static int weir_queue_populate(struct weir_queue *queue, struct list_head *drafts)
+void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts)
 {
 	struct weir_entry *entry;
-	int done = 0;
-	int ret;
 
-	list_for_each_entry(entry, drafts, link) {
-		ret = weir_pool_populate(&queue->pool, &queue->object.account,
-					 entry->place, weir_units(entry->size));
-		if (ret) {
-			weir_queue_drop(queue, drafts, &entry->link);
-			return done ?: ret;
-		}
-		done++;
-	}
-	return done;
+	/* What was copied was never sent: nobody who maps the pool shall see it. */
+	for (entry = drafts->first; entry; entry = entry->next)
+		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
+	weir_queue_drop(queue, drafts);
 }
 
 /* One try: how many are reserved, or an error; -EAGAIN fills in what to wait for. */
 static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_message *messages,
-				  u32 count, struct list_head *drafts,
+				  u32 count, struct weir_chain *drafts,
 				  weir_ready_t *ready, u64 *arg)
 {
 	u32 done = 0;
@@ -197,7 +170,7 @@ static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_me
 	do {
 		switch (weir_queue_try_reserve(queue, messages, count, &done, drafts, arg)) {
 		case WEIR_ENOUGH:
-			return weir_queue_populate(queue, drafts);
+			return count;
 		case WEIR_FULL:
 			*ready = weir_queue_writable;
 			*arg = weir_message_size(&messages[done]);
@@ -216,10 +189,10 @@ static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_me
 	} while (!ret);
 	if (ret == -ENOSPC) {
 		/* What is free is in pieces that are too small. */
-		*ready = weir_queue_freed;
+		*ready = weir_queue_freed_since;
 		ret = -EAGAIN;
 	}
-	return done ? weir_queue_populate(queue, drafts) : ret;
+	return done ?: ret;
 }
 
 /* How many of @messages, from the first on, a queue takes at all. */
@@ -238,7 +211,7 @@ static u32 weir_queue_takes(const struct weir_queue *queue,
 
 int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
 		       u32 count, const struct weir_patience *patience,
-		       struct list_head *drafts)
+		       struct weir_chain *drafts)
 {
 	bool waited = false;
 	weir_ready_t ready;
@@ -263,31 +236,32 @@ int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *mess
 	return ret;
 }
 
-int weir_queue_commit(struct weir_queue *queue, struct list_head *drafts,
+int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts,
 		      const struct cred *sender, u64 *first)
 {
-	u32 uid = from_kuid(&init_user_ns, sender->euid);
-	u32 gid = from_kgid(&init_user_ns, sender->egid);
-	u32 pid = task_tgid_nr(current);
-	u64 now = ktime_get_real_ns();
+	/* A kuid is what the initial namespace calls it. */
+	const u32 uid = __kuid_val(sender->euid);
+	const u32 gid = __kgid_val(sender->egid);
+	const u32 pid = task_tgid_nr(current);
+	const u64 now = ktime_get_real_ns();
 	struct weir_entry *entry;
-	struct weir_desc *desc;
+	u64 offset;
 
 	spin_lock(&queue->lock);
-	if (queue->dead) {
+	if (unlikely(queue->dead)) {
 		spin_unlock(&queue->lock);
-		weir_queue_abort(queue, drafts, drafts->next);
+		weir_queue_abort(queue, drafts);
 		return -ESHUTDOWN;
 	}
-	*first = queue->next_offset;
-	list_for_each_entry(entry, drafts, link) {
-		entry->offset = queue->next_offset++;
+	offset = queue->next_offset;
+	*first = offset;
+	for (entry = drafts->first; entry; entry = entry->next) {
+		struct weir_desc *desc = weir_entry_desc(entry);
+
 		entry->deliveries = 0;
 		entry->state = WEIR_READY;
-		WRITE_ONCE(queue->depth, queue->depth + 1);
-
-		desc = weir_index_desc(&queue->index, entry->slot);
-		desc->offset = entry->offset;
+		entry->offset = offset;
+		desc->offset = offset++;
 		desc->stamp_ns = now;
 		desc->deliveries = 0;
 		desc->uid = uid;
@@ -296,10 +270,19 @@ int weir_queue_commit(struct weir_queue *queue, struct list_head *drafts,
 		desc->slot = entry->slot;
 		trace_weir_send(queue, entry);
 	}
-	list_splice_tail_init(drafts, &queue->ready);
+	weir_chain_append(&queue->ready, drafts);
+	WRITE_ONCE(queue->depth, queue->depth + (offset - queue->next_offset));
+	queue->next_offset = offset;
 	spin_unlock(&queue->lock);
 	weir_queue_wake_readers(queue);
 	return 0;
+}
+
+/* Gets the pages of a draft, which mostly are there from earlier ones. */
+static inline int weir_draft_populate(struct weir_queue *queue, const struct weir_entry *draft)
+{
+	return weir_pool_populate(&queue->pool, &queue->object.account, draft->place,
+				  weir_units(draft->size));
 }
 
 /* Zeros what @draft takes from byte @at to @end of it. */
@@ -310,9 +293,10 @@ static void weir_draft_pad(struct weir_queue *queue, const struct weir_entry *dr
 		weir_pool_zero(&queue->pool, draft->place, at, end - at);
 }
 
-static void weir_draft_pad_end(struct weir_queue *queue, const struct weir_entry *draft)
+static inline void weir_draft_pad_end(struct weir_queue *queue, const struct weir_entry *draft)
 {
-	weir_draft_pad(queue, draft, draft->size, weir_units(draft->size) * WEIR_ALIGN);
+	if (draft->size % WEIR_ALIGN)
+		weir_draft_pad(queue, draft, draft->size, ALIGN(draft->size, WEIR_ALIGN));
 }
 
 /* Headers fill their block exactly; what is checked is our copy of them. */
@@ -357,8 +341,10 @@ static int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *dr
 {
 	int ret;
 
-	ret = weir_pool_write_user(&queue->pool, draft->place, 0, message->len,
-				   u64_to_user_ptr(message->data));
+	ret = weir_draft_populate(queue, draft);
+	if (!ret)
+		ret = weir_pool_write_user(&queue->pool, draft->place, 0, message->len,
+					   u64_to_user_ptr(message->data));
 	if (!ret && draft->size > message->len)
 		ret = weir_draft_fill_rest(queue, draft, message);
 	if (!ret)
@@ -370,17 +356,19 @@ int weir_queue_send(struct weir_queue *queue, const struct weir_message *message
 		    u32 count, const struct cred *sender,
 		    const struct weir_patience *patience, u64 *first)
 {
-	struct weir_entry *draft;
-	LIST_HEAD(drafts);
+	struct weir_chain drafts, rest;
+	struct weir_entry **link;
 	int ret, filled = 0;
 
+	weir_chain_init(&drafts);
 	ret = weir_queue_reserve(queue, messages, count, patience, &drafts);
 	if (ret < 0)
 		return ret;
-	list_for_each_entry(draft, &drafts, link) {
-		ret = weir_draft_fill(queue, draft, &messages[filled]);
-		if (ret) {
-			weir_queue_abort(queue, &drafts, &draft->link);
+	for (link = &drafts.first; *link; link = &(*link)->next) {
+		ret = weir_draft_fill(queue, *link, &messages[filled]);
+		if (unlikely(ret)) {
+			weir_chain_cut(&drafts, link, &rest);
+			weir_queue_abort(queue, &rest);
 			break;
 		}
 		filled++;
@@ -395,23 +383,24 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 {
 	const size_t len = iov_iter_count(from);
 	const struct weir_message message = { .len = len };
-	struct weir_entry *draft;
-	LIST_HEAD(drafts);
+	struct weir_chain drafts;
 	u64 offset;
 	int ret;
 
 	if (len > WEIR_MESSAGE_MAX)
 		return -EMSGSIZE;
+	weir_chain_init(&drafts);
 	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts);
 	if (ret < 0)
 		return ret;
-	draft = list_first_entry(&drafts, struct weir_entry, link);
-	ret = weir_pool_write_iter(&queue->pool, draft->place, 0, len, from);
+	ret = weir_draft_populate(queue, drafts.first);
+	if (!ret)
+		ret = weir_pool_write_iter(&queue->pool, drafts.first->place, 0, len, from);
 	if (ret) {
-		weir_queue_abort(queue, &drafts, &draft->link);
+		weir_queue_abort(queue, &drafts);
 		return ret;
 	}
-	weir_draft_pad_end(queue, draft);
+	weir_draft_pad_end(queue, drafts.first);
 	ret = weir_queue_commit(queue, &drafts, sender, &offset);
 	return ret ?: len;
 }

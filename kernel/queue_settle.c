@@ -5,36 +5,6 @@
 /* Entries that are worked on before the lock is given to others. */
 #define WEIR_PURGE_CHUNK 128
 
-struct weir_entry *weir_entry_next(struct weir_queue *queue)
-{
-	struct rb_node *back = rb_first_cached(&queue->back);
-
-	if (back)
-		return rb_entry(back, struct weir_entry, node);
-	return list_first_entry_or_null(&queue->ready, struct weir_entry, link);
-}
-
-void weir_entry_unlist(struct weir_queue *queue, struct weir_entry *entry)
-{
-	if (entry->state == WEIR_BACK)
-		rb_erase_cached(&entry->node, &queue->back);
-	else
-		list_del(&entry->link);
-	WRITE_ONCE(queue->depth, queue->depth - 1);
-}
-
-void weir_entry_free(struct weir_queue *queue, struct weir_entry *entry)
-{
-	u32 units = weir_units(entry->size);
-
-	lockdep_assert_held(&queue->lock);
-	weir_pool_put(&queue->pool, entry->place, units);
-	weir_index_put(&queue->index, entry);
-	WRITE_ONCE(queue->units, queue->units - units);
-	WRITE_ONCE(queue->held, queue->held - 1);
-	WRITE_ONCE(queue->freed, queue->freed + 1);
-}
-
 /* A lease is over, and so is what was read of the message. */
 static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entry)
 {
@@ -43,17 +13,18 @@ static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entr
 	lockdep_assert_held(&queue->lock);
 	if (file->partial == entry)
 		file->partial = NULL;
-	list_del(&entry->link);
+	list_del(&entry->lease);
 	entry->holder = NULL;
 	queue->leased--;
 }
 
-void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry)
+void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry,
+		       struct weir_freed *freed)
 {
 	weir_entry_unlease(queue, entry);
 	queue->settled++;
 	trace_weir_settle(queue, entry);
-	weir_entry_free(queue, entry);
+	weir_entry_free(queue, entry, freed);
 }
 
 static bool weir_entry_before(struct rb_node *a, const struct rb_node *b)
@@ -80,8 +51,8 @@ static int weir_run_check(struct weir_queue_file *file, const struct weir_run *r
 	u32 i;
 
 	for (i = 0; i < run->count; i++) {
-		const struct weir_entry *entry = weir_index_entry(&file->queue->index,
-								  run->slot + i);
+		const struct weir_entry *entry = weir_index_find(&file->queue->index,
+								 run->slot + i);
 
 		if (!entry || entry->state != WEIR_LEASED ||
 		    entry->offset != run->offset + i ||
@@ -93,10 +64,26 @@ static int weir_run_check(struct weir_queue_file *file, const struct weir_run *r
 	return 0;
 }
 
+/* What @run says is true: does it. */
+static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run)
+{
+	struct weir_freed freed = {};
+	u32 i;
+
+	for (i = 0; i < run->count; i++) {
+		struct weir_entry *entry = weir_index_at(&queue->index, run->slot + i);
+
+		if (run->op == WEIR_ACK)
+			weir_entry_settle(queue, entry, &freed);
+		else
+			weir_entry_put_back(queue, entry);
+	}
+	weir_queue_freed(queue, &freed);
+}
+
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
 {
 	struct weir_queue *queue = file->queue;
-	u32 i;
 
 	if (!run->count || run->count > WEIR_BATCH_MAX || run->reserved ||
 	    (run->op != WEIR_ACK && run->op != WEIR_RELEASE)) {
@@ -106,14 +93,8 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
 
 	spin_lock(&queue->lock);
 	run->status = queue->dead ? -ESHUTDOWN : weir_run_check(file, run);
-	for (i = 0; !run->status && i < run->count; i++) {
-		struct weir_entry *entry = weir_index_entry(&queue->index, run->slot + i);
-
-		if (run->op == WEIR_ACK)
-			weir_entry_settle(queue, entry);
-		else
-			weir_entry_put_back(queue, entry);
-	}
+	if (!run->status)
+		weir_run_apply(queue, run);
 	spin_unlock(&queue->lock);
 
 	if (run->status)
@@ -135,20 +116,21 @@ u64 weir_queue_purge(struct weir_queue *queue)
 	spin_unlock(&queue->lock);
 
 	do {
+		struct weir_freed freed = {};
 		struct weir_entry *entry;
-		unsigned int n = 0;
 
 		spin_lock(&queue->lock);
-		while ((entry = weir_entry_next(queue)) && entry->offset < end &&
-		       n < WEIR_PURGE_CHUNK) {
-			weir_entry_unlist(queue, entry);
-			weir_entry_free(queue, entry);
-			n++;
+		while ((entry = weir_queue_next(queue)) && entry->offset < end &&
+		       freed.entries < WEIR_PURGE_CHUNK) {
+			weir_queue_unlist_next(queue, entry);
+			weir_entry_free(queue, entry, &freed);
 		}
-		queue->purged += n;
-		more = n == WEIR_PURGE_CHUNK;
+		weir_queue_freed(queue, &freed);
+		WRITE_ONCE(queue->depth, queue->depth - freed.entries);
+		queue->purged += freed.entries;
+		more = freed.entries == WEIR_PURGE_CHUNK;
 		spin_unlock(&queue->lock);
-		purged += n;
+		purged += freed.entries;
 		weir_queue_wake_writers(queue);
 		cond_resched();
 	} while (more);

@@ -21,20 +21,15 @@ DECLARE_EVENT_CLASS(weir_message,
 		__field(u64, offset)
 		__field(u32, size)
 		__field(u32, deliveries)
-		__field(u64, depth)
-		__field(u64, leased)
 	),
 	TP_fast_assign(
 		__assign_str(name);
 		__entry->offset = message->offset;
 		__entry->size = message->size;
 		__entry->deliveries = message->deliveries;
-		__entry->depth = queue->depth;
-		__entry->leased = queue->leased;
 	),
-	TP_printk("name=%s offset=%llu size=%u deliveries=%u depth=%llu leased=%llu",
-		  __get_str(name), __entry->offset, __entry->size,
-		  __entry->deliveries, __entry->depth, __entry->leased)
+	TP_printk("name=%s offset=%llu size=%u deliveries=%u",
+		  __get_str(name), __entry->offset, __entry->size, __entry->deliveries)
 );
 
 DEFINE_EVENT(weir_message, weir_send,

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * chain - entries in a row: added at the end, taken from the front
+ *
+ * A list with one pointer an entry, for what is done once or more a message.
+ */
+#ifndef _WEIR_CHAIN_H
+#define _WEIR_CHAIN_H
+
+#include <linux/types.h>
+
+#include "index.h"
+
+struct weir_chain {
+	struct weir_entry *first;
+	struct weir_entry **end;	/* where the next one is linked */
+};
+
+static inline void weir_chain_init(struct weir_chain *chain)
+{
+	chain->first = NULL;
+	chain->end = &chain->first;
+}
+
+static inline void weir_chain_add(struct weir_chain *chain, struct weir_entry *entry)
+{
+	entry->next = NULL;
+	*chain->end = entry;
+	chain->end = &entry->next;
+}
+
+/* Takes the first one of a chain that is not empty. */
+static inline struct weir_entry *weir_chain_take(struct weir_chain *chain)
+{
+	struct weir_entry *entry = chain->first;
+
+	chain->first = entry->next;
+	if (!chain->first)
+		chain->end = &chain->first;
+	return entry;
+}
+
+/* Adds all of @from, which is left empty. */
+static inline void weir_chain_append(struct weir_chain *chain, struct weir_chain *from)
+{
+	if (!from->first)
+		return;
+	*chain->end = from->first;
+	chain->end = from->end;
+	weir_chain_init(from);
+}
+
+/* Cuts off what follows the link at @end into @rest. */
+static inline void weir_chain_cut(struct weir_chain *chain, struct weir_entry **end,
+				  struct weir_chain *rest)
+{
+	weir_chain_init(rest);
+	if (!*end)
+		return;
+	rest->first = *end;
+	rest->end = chain->end;
+	*end = NULL;
+	chain->end = end;
+}
+
+#endif
