@@ -45,56 +45,16 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
 		return ret;
 	if (info.flags)
 		return -EINVAL;
-	if (READ_ONCE(queue->dead))
-		return -ESHUTDOWN;
 	weir_queue_info(queue, &info);
 	return weir_command_put(command, &info, sizeof(info));
 }
 
-static int weir_check_message(const struct weir_message *message)
-{
-	if (message->flags || message->reserved16 || message->reserved[0] ||
-	    message->reserved[1] || message->reserved[2])
-		return -EINVAL;
-	if (message->key_len > WEIR_KEY_MAX || message->headers_len > WEIR_HEADERS_MAX ||
-	    message->headers_len % 8)
-		return -EINVAL;
-	/* With the bounds above no sum of the parts can overflow. */
-	return message->len > WEIR_MESSAGE_MAX ? -EMSGSIZE : 0;
-}
-
-/* How many of @messages, from the first on, are well formed; or why none is. */
-static int weir_check_messages(const struct weir_message *messages, u32 count)
-{
-	u32 i;
-	int ret;
-
-	for (i = 0; i < count; i++) {
-		ret = weir_check_message(&messages[i]);
-		if (ret)
-			return i ?: ret;
-	}
-	return count;
-}
-
-static int weir_get_messages(struct weir_message *to, const struct weir_message __user *from,
-			     u32 count)
-{
-	if (count == 1)
-		return weir_get_structs(to, from, 1);
-	return copy_from_user(to, from, count * sizeof(*to)) ? -EFAULT : 0;
-}
-
-/* Small batches are read into the stack. */
-#define WEIR_FEW_MESSAGES 8
-
 static long weir_command_send(struct file *file, const struct weir_command *command)
 {
 	struct weir_queue_file *qfile = file->private_data;
-	struct weir_message few[WEIR_FEW_MESSAGES];
-	struct weir_message *messages = few;
-	struct weir_patience patience = {};
-	struct weir_send send;
+	struct weir_send __user *user = command->arg;
+	struct weir_patience patience;
+	struct weir_send send __uninitialized;
 	int ret;
 
 	ret = weir_command_get(command, &send, sizeof(send));
@@ -104,30 +64,15 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 		return -EACCES;
 	if (send.flags || !send.count)
 		return -EINVAL;
-	send.count = min(send.count, WEIR_BATCH_MAX);
-	if (send.count > WEIR_FEW_MESSAGES) {
-		messages = kvmalloc_array(send.count, sizeof(*messages), GFP_KERNEL_ACCOUNT);
-		if (!messages)
-			return -ENOMEM;
-	}
 
-	ret = weir_get_messages(messages, u64_to_user_ptr(send.messages), send.count);
-	if (!ret)
-		ret = weir_check_messages(messages, send.count);
-	if (ret > 0) {
-		patience = weir_patience(command->nonblock, send.timeout_ns);
-		patience.elsewhere = command->elsewhere;
-		ret = weir_queue_send(qfile->queue, messages, ret, file->f_cred,
-				      &patience, &send.first_offset);
-	}
-	if (messages != few)
-		kvfree(messages);
+	patience = weir_patience(command->nonblock, send.timeout_ns);
+	patience.elsewhere = command->elsewhere;
+	ret = weir_queue_send(qfile->queue, u64_to_user_ptr(send.messages),
+			      min(send.count, WEIR_BATCH_MAX), file->f_cred, &patience,
+			      &send.first_offset);
 	/* What was sent was sent, even if its offset cannot be told. */
-	if (ret > 0) {
-		struct weir_send __user *user = command->arg;
-
+	if (ret > 0)
 		weir_put_words(&user->first_offset, &send.first_offset, 1);
-	}
 	/* Restarted, it would wait as long as before. */
 	return ret == -ERESTARTSYS && patience.until ? -EINTR : ret;
 }
@@ -139,7 +84,7 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __user *runs,
 			     u32 count)
 {
-	struct weir_run few[WEIR_FEW_RUNS];
+	struct weir_run few[WEIR_FEW_RUNS] __uninitialized;
 	long settled = 0;
 
 	while (count) {
@@ -147,10 +92,15 @@ static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __us
 
 		if (weir_get_structs(few, runs, n))
 			return -EFAULT;
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n; i++) {
+			s32 before = few[i].status;
+
 			settled += weir_queue_settle(qfile, &few[i]);
-		if (weir_put_structs(runs, few, n))
-			return -EFAULT;
+			/* Mostly it says 0 already. */
+			if (few[i].status != before &&
+			    put_user(few[i].status, &runs[i].status))
+				return -EFAULT;
+		}
 		runs += n;
 		count -= n;
 	}
@@ -226,7 +176,7 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 {
 	struct weir_fetch *fetch = &call->fetch;
 	struct weir_queue_file *qfile = call->file->private_data;
-	struct weir_take take;
+	struct weir_take take __uninitialized;
 	bool failed;
 	int ret;
 
@@ -251,7 +201,7 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 
 static long weir_command_fetch(struct file *file, const struct weir_command *command)
 {
-	struct weir_fetch_call call;
+	struct weir_fetch_call call __uninitialized;
 	long ret;
 
 	ret = weir_fetch_begin(&call, file, command);
@@ -296,19 +246,21 @@ long weir_command_queue(struct file *file, const struct weir_command *command)
 {
 	struct weir_queue_file *qfile = file->private_data;
 
-	switch (_IOC_NR(command->nr)) {
-	case _IOC_NR(WEIR_IOC_VERSION):
+	if (_IOC_NR(command->nr) == _IOC_NR(WEIR_IOC_VERSION))
 		return weir_command_version(command);
-	case _IOC_NR(WEIR_IOC_INFO):
-		return weir_command_info(qfile->queue, command);
-	case _IOC_NR(WEIR_IOC_LAYOUT):
-		return weir_command_layout(qfile->queue, command);
+	if (READ_ONCE(qfile->queue->dead))
+		return -ESHUTDOWN;
+	switch (_IOC_NR(command->nr)) {
 	case _IOC_NR(WEIR_IOC_SEND):
 		return weir_command_send(file, command);
 	case _IOC_NR(WEIR_IOC_FETCH):
 		return weir_command_fetch(file, command);
 	case _IOC_NR(WEIR_IOC_SETTLE):
 		return weir_command_settle(file, command);
+	case _IOC_NR(WEIR_IOC_INFO):
+		return weir_command_info(qfile->queue, command);
+	case _IOC_NR(WEIR_IOC_LAYOUT):
+		return weir_command_layout(qfile->queue, command);
 	case _IOC_NR(WEIR_IOC_CANCEL):
 		return weir_command_cancel(qfile, command);
 	default:

@@ -16,13 +16,16 @@
 #ifndef _WEIR_DEATH_H
 #define _WEIR_DEATH_H
 
+#include <linux/atomic.h>
 #include <linux/pid.h>
 #include <linux/wait.h>
+#include <linux/wait_bit.h>
 #include <linux/workqueue.h>
 
 struct weir_death {
 	struct pid *pid;			/* invariant; counted */
 	void (*tell)(struct weir_death *death);	/* invariant */
+	atomic_t *untold;			/* invariant; counts what is to be told */
 	struct wait_queue_entry wait;
 	struct work_struct work;
 };
@@ -32,10 +35,19 @@ void weir_death_exit(void);
 
 /*
  * weir_death_watch() - watches the process of current. @tell runs in process
- * context with no locks held, and may not call weir_death_cancel().
+ * context with no locks held, and may not call weir_death_cancel(). @untold is
+ * raised before anybody can know of the death by other means, and lowered when
+ * @tell is over; it outlives @death.
  */
 void weir_death_watch(struct weir_death *death,
-		      void (*tell)(struct weir_death *death));
+		      void (*tell)(struct weir_death *death), atomic_t *untold);
+
+/* weir_death_settle() - waits until all that @untold counts is told; may sleep */
+static inline void weir_death_settle(atomic_t *untold)
+{
+	if (unlikely(atomic_read(untold)))
+		wait_var_event(untold, !atomic_read_acquire(untold));
+}
 
 /* weir_death_cancel() - @tell is over or never runs after this; may sleep */
 void weir_death_cancel(struct weir_death *death);

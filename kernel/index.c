@@ -33,6 +33,7 @@ int weir_index_init(struct weir_index *index, struct weir_account *account,
 	map_size = weir_index_map_size(index);
 	ret = weir_index_alloc(account, &index->segments, max * sizeof(*index->segments)) ?:
 	      weir_index_alloc(account, &index->free, max * sizeof(*index->free)) ?:
+	      weir_index_alloc(account, &index->leased, max * sizeof(*index->leased)) ?:
 	      weir_index_alloc(account, &index->whole, map_size) ?:
 	      weir_index_alloc(account, &index->some, map_size);
 	if (ret)
@@ -49,6 +50,8 @@ void weir_index_destroy(struct weir_index *index, struct weir_account *account)
 		weir_segment_free(index->segments[i], account);
 	weir_account_free(account, index->some, map_size);
 	weir_account_free(account, index->whole, map_size);
+	weir_account_free(account, index->leased,
+			  index->max_segments * sizeof(*index->leased));
 	weir_account_free(account, index->free, index->max_segments * sizeof(*index->free));
 	weir_account_free(account, index->segments,
 			  index->max_segments * sizeof(*index->segments));

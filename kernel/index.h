@@ -16,8 +16,10 @@
  *   | entry, .....   (64) |  | entry, .....   (64) |  the private page behind it
  *   +---------------------+  +---------------------+
  *
- * Order is not kept here, but by lists through the entries. So messages may be
+ * Order is not kept here, but by chains and trees of entries. So messages may be
  * settled in any order: one that is stuck holds its own slot and nothing else.
+ * What a receiver holds is in no list, for that would cost each message what only
+ * a death needs: it is found again by a walk over the segments with leases.
  *
  * Slots are taken from one segment after the other, from the lowest that is
  * wholly free where there is one. So messages sent together mostly stand
@@ -46,7 +48,7 @@ struct weir_consumer;
  * @WEIR_DRAFT:  reserved by a sender, in a chain of its own
  * @WEIR_READY:  sent and never delivered, in the chain of such, by offset
  * @WEIR_BACK:   delivered and put back, in the tree of such, by offset
- * @WEIR_LEASED: delivered, in its holder's list
+ * @WEIR_LEASED: delivered, its holder's; in no list
  */
 enum weir_state {
 	WEIR_FREE,
@@ -59,7 +61,6 @@ enum weir_state {
 struct weir_entry {
 	union {
 		struct weir_entry *next;	/* DRAFT, READY: in a chain */
-		struct list_head lease;		/* LEASED: in its holder's */
 		struct rb_node node;		/* BACK */
 	};
 	u64 offset;
@@ -87,6 +88,7 @@ struct weir_index {
 	unsigned long *whole;		/* segments with all slots free */
 	unsigned long *some;		/* segments with any slot free */
 	u64 *free;			/* for each segment, a bit a slot */
+	u8 *leased;			/* for each segment, how many slots are LEASED */
 	void **segments;		/* each is set once; see weir_index_page() */
 };
 
@@ -143,38 +145,50 @@ static inline struct weir_desc *weir_entry_desc(const struct weir_entry *entry)
 	return (void *)entry - PAGE_SIZE;
 }
 
-/* An entry in state DRAFT, or NULL: a segment must be added first. */
-static inline struct weir_entry *weir_index_take(struct weir_index *index)
+/*
+ * weir_index_take() - up to @want slots side by side, from *@slot on: how many; 0
+ * when a segment must be added first
+ */
+static inline u32 weir_index_take(struct weir_index *index, u32 want, u32 *slot)
 {
-	struct weir_entry *entry;
-	u64 free;
+	u64 free, mask;
+	u32 bit, n;
 
 	if (unlikely(!index->free[index->open]) && !weir_index_reopen(index))
-		return NULL;
+		return 0;
 	free = index->free[index->open];
-	entry = weir_index_at(index, index->open * WEIR_SEGMENT_SLOTS + __ffs64(free));
+	bit = __ffs64(free);
+	n = ~(free >> bit) ? __ffs64(~(free >> bit)) : WEIR_SEGMENT_SLOTS;
+	n = min3(n, want, (u32)WEIR_SEGMENT_SLOTS - bit);
+	mask = GENMASK_ULL(bit + n - 1, bit);
+
 	if (unlikely(free == U64_MAX))
 		__clear_bit(index->open, index->whole);
-	free &= free - 1;
-	if (unlikely(!free))
+	if (unlikely(free == mask))
 		__clear_bit(index->open, index->some);
-	index->free[index->open] = free;
-	entry->state = WEIR_DRAFT;
-	return entry;
+	index->free[index->open] = free & ~mask;
+	*slot = index->open * WEIR_SEGMENT_SLOTS + bit;
+	return n;
 }
 
-static inline void weir_index_put(struct weir_index *index, struct weir_entry *entry)
+/* weir_index_put() - frees @n slots side by side, the entries of which are FREE */
+static inline void weir_index_put(struct weir_index *index, u32 slot, u32 n)
 {
-	u32 nr = entry->slot / WEIR_SEGMENT_SLOTS;
-	u64 free = index->free[nr];
+	while (n) {
+		u32 nr = slot / WEIR_SEGMENT_SLOTS;
+		u32 bit = slot % WEIR_SEGMENT_SLOTS;
+		u32 part = min(n, (u32)WEIR_SEGMENT_SLOTS - bit);
+		u64 free = index->free[nr];
 
-	entry->state = WEIR_FREE;
-	if (unlikely(!free))
-		__set_bit(nr, index->some);
-	free |= BIT_ULL(entry->slot % WEIR_SEGMENT_SLOTS);
-	if (unlikely(free == U64_MAX))
-		__set_bit(nr, index->whole);
-	index->free[nr] = free;
+		if (unlikely(!free))
+			__set_bit(nr, index->some);
+		free |= GENMASK_ULL(bit + part - 1, bit);
+		if (unlikely(free == U64_MAX))
+			__set_bit(nr, index->whole);
+		index->free[nr] = free;
+		slot += part;
+		n -= part;
+	}
 }
 
 #endif

@@ -57,6 +57,8 @@ int weir_mmap(struct file *file, struct vm_area_struct *vma)
 	struct weir_queue_file *qfile = file->private_data;
 	struct weir_queue *queue = qfile->queue;
 
+	if (READ_ONCE(queue->dead))
+		return -ESHUTDOWN;
 	if (queue->object.flags & WEIR_CREATE_PRIVATE)
 		return -EACCES;
 	/* The caller has seen to it that @file is open for reading. */

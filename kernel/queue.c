@@ -69,7 +69,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 
 	queue->max_messages = create->max_messages ?: WEIR_DEFAULT_MESSAGES;
 	queue->max_units = bytes / WEIR_ALIGN;
-	queue->max_size = min_t(u64, WEIR_MESSAGE_MAX, bytes / 4);
+	queue->max_size = min_t(u64, WEIR_MESSAGE_MAX, queue->max_units * WEIR_ALIGN / 4);
 	spin_lock_init(&queue->lock);
 	weir_chain_init(&queue->ready);
 	queue->back = RB_ROOT_CACHED;
@@ -124,6 +124,7 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	const struct weir_object *object = &queue->object;
 	u64 now = ktime_get_real_ns();
 
+	weir_death_settle(&queue->untold);
 	memset(info, 0, sizeof(*info));
 	strscpy(info->name, weir_object_name(object));
 	info->type = object->type;

@@ -17,7 +17,7 @@
  *         by commit, so a slow sender holds up nobody.
  * READY   In @ready, by offset.
  * BACK    In @back, by offset; taken before @ready.
- * LEASED  In its holder's list. A consumer is a process that receives through an
+ * LEASED  Its holder's. A consumer is a process that receives through an
  *         open file; it ends by the process (death.h) or with the file, and then
  *         what it holds goes BACK.
  *
@@ -71,6 +71,7 @@ struct weir_queue {
 	wait_queue_head_t readers ____cacheline_aligned_in_smp;
 	wait_queue_head_t writers;
 	atomic_t waiters;		/* calls and commands that wait on either */
+	atomic_t untold;		/* deaths that are not put into effect yet */
 };
 
 static inline struct weir_queue *weir_queue_of(struct weir_object *object)
@@ -93,7 +94,7 @@ struct weir_consumer {
 	struct weir_death death;
 	/* all below protected by queue->lock */
 	struct list_head link;		/* in file->consumers */
-	struct list_head leases;	/* in the order in which they were taken */
+	u64 leased;			/* entries that it holds */
 };
 
 /* As -WEIR_MUST_WAIT: it has to wait and may not, here. Never reaches user space. */
@@ -153,28 +154,10 @@ int weir_queue_add_consumer(struct weir_queue_file *file);
 /* queue_send.c */
 
 /*
- * What is called messages here are struct weir_message of which a door has
- * copied and checked every field; what they point to is user memory, unread.
+ * weir_queue_send() - as WEIR_IOC_SEND: how many were taken, or -errno. Reads
+ * @messages and what they point to, once. May sleep.
  */
-
-/*
- * weir_queue_reserve() - space for up to @count messages: how many, from the
- * first on, in @drafts, in order; or -EMSGSIZE, -EAGAIN, -ESHUTDOWN, -EDQUOT,
- * -ENOMEM, -ETIMEDOUT, -ERESTARTSYS for the first. The descriptors have their
- * parts and @pos; the pages may not be there. May sleep. Ends by commit or abort
- * of all of them.
- */
-int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
-		       u32 count, const struct weir_patience *patience,
-		       struct weir_chain *drafts);
-/* weir_queue_commit() - @drafts get offsets, from *@first on: 0 or -ESHUTDOWN */
-int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts,
-		      const struct cred *sender, u64 *first);
-/* weir_queue_abort() - drops @drafts, whatever is in them */
-void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts);
-
-/* weir_queue_send() - as WEIR_IOC_SEND: how many were taken, or -errno */
-int weir_queue_send(struct weir_queue *queue, const struct weir_message *messages,
+int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
 		    u32 count, const struct cred *sender,
 		    const struct weir_patience *patience, u64 *first);
 /* weir_queue_write() - all that is in @from is one message: its bytes, or -errno */
@@ -246,14 +229,14 @@ struct weir_freed {
 	u64 units;
 };
 
-/* weir_entry_free() - slot and place of an entry that is in no list */
+/* weir_entry_free() - the place of an entry that is in no list; not its slot */
 static inline void weir_entry_free(struct weir_queue *queue, struct weir_entry *entry,
 				   struct weir_freed *freed)
 {
 	u32 units = weir_units(entry->size);
 
 	weir_pool_put(&queue->pool, entry->place, units);
-	weir_index_put(&queue->index, entry);
+	entry->state = WEIR_FREE;
 	freed->units += units;
 	freed->entries++;
 }
@@ -266,9 +249,8 @@ static inline void weir_queue_freed(struct weir_queue *queue, const struct weir_
 	WRITE_ONCE(queue->freed, queue->freed + freed->entries);
 }
 
-/* weir_entry_settle() - a LEASED entry is gone */
-void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry,
-		       struct weir_freed *freed);
+/* weir_queue_settle_leased() - @count LEASED entries, in slots side by side, are gone */
+void weir_queue_settle_leased(struct weir_queue *queue, u32 slot, u32 count);
 /* weir_entry_put_back() - a LEASED entry is to be delivered again */
 void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry);
 

@@ -17,23 +17,25 @@ void weir_queue_pass_on(struct weir_queue *queue)
 		weir_queue_wake_readers(queue);
 }
 
-/* @entry is the next one, and @consumer's; the queue's figures are the caller's. */
+/* @entry is the next one, and @consumer's; the figures are the caller's. */
 static inline void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
 				    struct weir_consumer *consumer)
 {
 	weir_queue_unlist_next(queue, entry);
 	entry->state = WEIR_LEASED;
 	entry->holder = consumer;
-	list_add_tail(&entry->lease, &consumer->leases);
+	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 	if (unlikely(entry->deliveries++))
 		queue->redelivered++;
 	weir_entry_desc(entry)->deliveries = entry->deliveries;
 	trace_weir_deliver(queue, entry);
 }
 
-static void weir_queue_leased(struct weir_queue *queue, u64 messages)
+static void weir_queue_leased(struct weir_queue *queue, struct weir_consumer *consumer,
+			      u64 messages)
 {
 	lockdep_assert_held(&queue->lock);
+	consumer->leased += messages;
 	WRITE_ONCE(queue->depth, queue->depth - messages);
 	queue->leased += messages;
 	queue->received += messages;
@@ -49,6 +51,8 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 	struct weir_consumer *consumer;
 	struct weir_entry *entry;
 
+	/* What the dead held comes before what was not yet delivered. */
+	weir_death_settle(&queue->untold);
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return ERR_PTR(-ESHUTDOWN);
@@ -60,15 +64,16 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 		/* It is ours from here on, whoever read its beginning. */
 		file->partial = NULL;
 		*at = file->partial_at;
+		entry->holder->leased--;
+		consumer->leased++;
 		entry->holder = consumer;
-		list_move_tail(&entry->lease, &consumer->leases);
 	} else {
 		entry = weir_queue_next(queue);
 		if (!entry)
 			return ERR_PTR(-EAGAIN);
 		*at = 0;
 		weir_entry_lease(queue, entry, consumer);
-		weir_queue_leased(queue, 1);
+		weir_queue_leased(queue, consumer, 1);
 	}
 	entry->busy = true;
 	return entry;
@@ -79,15 +84,13 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 {
 	struct weir_queue *queue = file->queue;
 	bool settled = at == entry->len;
-	struct weir_freed freed = {};
 	bool rest;
 
 	spin_lock(&queue->lock);
 	entry->busy = false;
 	rest = !settled && at && !file->partial;
 	if (settled) {
-		weir_entry_settle(queue, entry, &freed);
-		weir_queue_freed(queue, &freed);
+		weir_queue_settle_leased(queue, entry->slot, 1);
 	} else if (rest) {
 		file->partial = entry;
 		file->partial_at = at;
@@ -151,83 +154,101 @@ ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 	return n || !len ? n : -EFAULT;
 }
 
-/* Bytes of a message's record in a buffer. */
+/* Bytes of a message, and of its record in a buffer. */
+static u64 weir_entry_space(const struct weir_entry *entry)
+{
+	return (u64)weir_units(entry->size) * WEIR_ALIGN;
+}
+
 static u64 weir_record_size(const struct weir_entry *entry)
 {
-	return sizeof(struct weir_desc) + (u64)weir_units(entry->size) * WEIR_ALIGN;
+	return sizeof(struct weir_desc) + weir_entry_space(entry);
 }
 
-/* Adds @entry to the last run, or to a new one; false when there is no more room. */
-static bool weir_take_note(struct weir_take *take, const struct weir_entry *entry,
-			   u32 deliveries)
-{
-	struct weir_run *run = &take->runs[take->nr_runs - 1];
+/* What may still be taken: of messages' bytes, and of records'. */
+struct weir_budget {
+	u64 bytes;
+	u64 room;
+};
 
-	if (take->nr_runs && run->slot + run->count == entry->slot &&
-	    run->offset + run->count == entry->offset && run->deliveries == deliveries) {
-		run->count++;
-		return true;
-	}
-	if (take->nr_runs == take->max_runs)
-		return false;
-	take->runs[take->nr_runs++] = (struct weir_run){
-		.offset = entry->offset,
-		.slot = entry->slot,
-		.count = 1,
-		.deliveries = deliveries,
+/*
+ * Leases as one run the next messages: at most @max, as long as they stand side by
+ * side and @budget is enough. How many.
+ */
+static inline u32 weir_queue_take_run(struct weir_queue *queue,
+				      struct weir_consumer *consumer,
+				      struct weir_run *run, u32 max,
+				      struct weir_budget *budget, bool busy)
+{
+	struct weir_entry *entry = weir_queue_next(queue);
+	const u64 offset = entry->offset;
+	const u32 slot = entry->slot;
+	const u32 deliveries = entry->deliveries + 1;
+	u32 n = 0;
+
+	do {
+		u64 space = weir_entry_space(entry);
+
+		if (entry->slot != slot + n || entry->offset != offset + n ||
+		    entry->deliveries + 1 != deliveries || space > budget->bytes ||
+		    space + sizeof(struct weir_desc) > budget->room)
+			break;
+		budget->bytes -= space;
+		budget->room -= busy ? space + sizeof(struct weir_desc) : 0;
+		weir_entry_lease(queue, entry, consumer);
+		entry->busy = busy;
+		n++;
+		entry = weir_queue_next(queue);
+	} while (entry && n < max);
+
+	*run = (struct weir_run){
+		.offset = offset, .slot = slot, .count = n, .deliveries = deliveries,
 	};
-	return true;
-}
-
-/* Whether @entry is still wanted; -EMSGSIZE if it is the first, and too large. */
-static int weir_take_wants(struct weir_take *take, const struct weir_entry *entry,
-			   u64 *bytes)
-{
-	u64 record = weir_record_size(entry);
-
-	*bytes += record - sizeof(struct weir_desc);
-	if (take->messages && *bytes > take->max_bytes)
-		return 0;
-	if (!take->buffer)
-		return 1;
-	if (take->filled + record > take->room) {
-		if (take->messages)
-			return 0;
-		take->filled = record;
-		return -EMSGSIZE;
-	}
-	return 1;
+	return n;
 }
 
 static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take *take)
 {
 	struct weir_queue *queue = file->queue;
+	struct weir_budget budget = { .bytes = take->max_bytes, .room = U64_MAX };
 	struct weir_consumer *consumer;
-	struct weir_entry *entry;
-	u64 bytes = 0;
-	int ret = 0;
+	struct weir_entry *first;
+	u32 n;
 
+	/* What the dead held comes before what was not yet delivered. */
+	weir_death_settle(&queue->untold);
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return -ESHUTDOWN;
 	consumer = weir_queue_find_consumer(file);
 	if (!consumer)
 		return -ENOLINK;
-	while (take->messages < take->max_messages && (entry = weir_queue_next(queue))) {
-		ret = weir_take_wants(take, entry, &bytes);
-		if (ret <= 0 || !weir_take_note(take, entry, entry->deliveries + 1))
-			break;
-		weir_entry_lease(queue, entry, consumer);
-		if (take->buffer) {
-			entry->busy = true;
-			take->filled += weir_record_size(entry);
-		}
-		take->messages++;
+	first = weir_queue_next(queue);
+	if (!first)
+		return -EAGAIN;
+
+	/* One is handed out in any case, unless the buffer is too small for it. */
+	budget.bytes = max(budget.bytes, weir_entry_space(first));
+	if (take->buffer) {
+		budget.room = take->room;
+		take->filled = weir_record_size(first);
+		if (take->filled > budget.room)
+			return -EMSGSIZE;
 	}
-	weir_queue_leased(queue, take->messages);
-	if (take->messages)
-		return 0;
-	return ret < 0 ? ret : -EAGAIN;
+	do {
+		n = weir_queue_take_run(queue, consumer, &take->runs[take->nr_runs],
+					take->max_messages - take->messages, &budget,
+					take->buffer);
+		if (!n)
+			break;
+		take->messages += n;
+		take->nr_runs++;
+	} while (take->messages < take->max_messages && take->nr_runs < take->max_runs &&
+		 weir_queue_next(queue));
+	if (take->buffer)
+		take->filled = take->room - budget.room;
+	weir_queue_leased(queue, consumer, take->messages);
+	return 0;
 }
 
 static int weir_record_copy(struct weir_queue *queue, const struct weir_entry *entry,
@@ -263,27 +284,31 @@ static int weir_take_copy(struct weir_queue *queue, const struct weir_take *take
 	return 0;
 }
 
+static void weir_run_copied(struct weir_queue *queue, const struct weir_run *run,
+			    bool settle, bool failed)
+{
+	u32 i;
+
+	for (i = 0; i < run->count; i++) {
+		struct weir_entry *entry = weir_index_at(&queue->index, run->slot + i);
+
+		entry->busy = false;
+		if (failed)
+			weir_entry_put_back(queue, entry);
+	}
+	if (settle && !failed)
+		weir_queue_settle_leased(queue, run->slot, run->count);
+}
+
 /* What was copied is not busy any more, and settled or put back if that is due. */
 static void weir_take_copied(struct weir_queue *queue, const struct weir_take *take,
 			     bool failed)
 {
-	struct weir_freed freed = {};
-	u32 i, j;
+	u32 i;
 
 	spin_lock(&queue->lock);
-	for (i = 0; i < take->nr_runs; i++) {
-		for (j = 0; j < take->runs[i].count; j++) {
-			struct weir_entry *entry =
-				weir_index_at(&queue->index, take->runs[i].slot + j);
-
-			entry->busy = false;
-			if (failed)
-				weir_entry_put_back(queue, entry);
-			else if (take->settle)
-				weir_entry_settle(queue, entry, &freed);
-		}
-	}
-	weir_queue_freed(queue, &freed);
+	for (i = 0; i < take->nr_runs; i++)
+		weir_run_copied(queue, &take->runs[i], take->settle, failed);
 	spin_unlock(&queue->lock);
 	if (failed)
 		weir_queue_wake_readers(queue);

@@ -4,8 +4,9 @@
 
 #include "queue.h"
 
-/* Leases that are put back before the lock is given to others. */
-#define WEIR_PUT_BACK_CHUNK 128
+/* Leases, and segments, that are gone through before the lock is given to others. */
+#define WEIR_PUT_BACK_LEASES	1024
+#define WEIR_PUT_BACK_SEGMENTS	4096
 
 struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 {
@@ -32,22 +33,34 @@ struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 	return file;
 }
 
-/* Puts back some of what @consumer holds: true when nothing is left. */
-static bool weir_consumer_put_back(struct weir_queue *queue,
-				   struct weir_consumer *consumer)
+static void weir_segment_put_back(struct weir_queue *queue, struct weir_consumer *consumer,
+				  u32 nr)
 {
-	struct weir_entry *entry;
-	unsigned int n = 0;
+	struct weir_entry *entry = weir_index_at(&queue->index, nr * WEIR_SEGMENT_SLOTS);
+	u32 i;
+
+	for (i = 0; i < WEIR_SEGMENT_SLOTS; i++, entry++) {
+		if (entry->state == WEIR_LEASED && entry->holder == consumer)
+			weir_entry_put_back(queue, entry);
+	}
+}
+
+/*
+ * Puts back some of what @consumer holds, going on at segment *@nr: true when
+ * nothing is left.
+ */
+static bool weir_consumer_put_back(struct weir_queue *queue,
+				   struct weir_consumer *consumer, u32 *nr)
+{
+	u64 enough = consumer->leased - min(consumer->leased, WEIR_PUT_BACK_LEASES);
+	u32 end = min(queue->index.nr_segments, *nr + WEIR_PUT_BACK_SEGMENTS);
 
 	lockdep_assert_held(&queue->lock);
-	while (n++ < WEIR_PUT_BACK_CHUNK) {
-		entry = list_first_entry_or_null(&consumer->leases,
-						 struct weir_entry, lease);
-		if (!entry)
-			return true;
-		weir_entry_put_back(queue, entry);
+	for (; consumer->leased > enough && *nr < end; ++*nr) {
+		if (queue->index.leased[*nr])
+			weir_segment_put_back(queue, consumer, *nr);
 	}
-	return false;
+	return !consumer->leased || WARN_ON_ONCE(*nr >= queue->index.nr_segments);
 }
 
 /*
@@ -60,11 +73,12 @@ static void weir_consumer_died(struct weir_death *death)
 	struct weir_consumer *consumer = container_of(death, struct weir_consumer, death);
 	struct weir_queue *queue = consumer->file->queue;
 	bool done, ours;
+	u32 nr = 0;
 
 	do {
 		spin_lock(&queue->lock);
 		ours = !list_empty(&consumer->link);
-		done = !ours || weir_consumer_put_back(queue, consumer);
+		done = !ours || weir_consumer_put_back(queue, consumer, &nr);
 		spin_unlock(&queue->lock);
 		weir_queue_wake_readers(queue);
 		cond_resched();
@@ -86,11 +100,12 @@ static void weir_consumer_died(struct weir_death *death)
 static void weir_consumer_close(struct weir_queue *queue, struct weir_consumer *consumer)
 {
 	bool done;
+	u32 nr = 0;
 
 	weir_death_cancel(&consumer->death);
 	do {
 		spin_lock(&queue->lock);
-		done = weir_consumer_put_back(queue, consumer);
+		done = weir_consumer_put_back(queue, consumer, &nr);
 		spin_unlock(&queue->lock);
 		weir_queue_wake_readers(queue);
 		cond_resched();
@@ -120,6 +135,7 @@ void weir_queue_close(struct weir_queue_file *file)
 	}
 	queue->opens--;
 	spin_unlock(&queue->lock);
+	weir_death_settle(&queue->untold);
 	kfree(file);
 	weir_object_put(&queue->object);
 }
@@ -147,9 +163,8 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 	if (!new)
 		return -ENOMEM;
 	new->file = file;
-	INIT_LIST_HEAD(&new->leases);
 	INIT_LIST_HEAD(&new->link);
-	weir_death_watch(&new->death, weir_consumer_died);
+	weir_death_watch(&new->death, weir_consumer_died, &queue->untold);
 
 	/* Another thread of this process may have been quicker. */
 	spin_lock(&queue->lock);

@@ -7,6 +7,7 @@
 
 #include "queue.h"
 #include "trace.h"
+#include "words.h"
 
 /* What an attempt to reserve stopped at. */
 enum weir_stop {
@@ -41,39 +42,57 @@ static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)
 	return READ_ONCE(queue->freed) != then;
 }
 
-static inline enum weir_stop weir_queue_reserve_one(struct weir_queue *queue,
-						    const struct weir_message *message,
-						    struct weir_chain *drafts)
+static inline void weir_draft_init(struct weir_entry *entry, u32 slot,
+				   const struct weir_message *message, u32 place)
 {
-	u32 size = weir_message_size(message);
-	u32 units = weir_units(size);
-	struct weir_entry *entry;
-	struct weir_desc *desc;
-	u32 place;
+	struct weir_desc *desc = weir_entry_desc(entry);
 
-	if (queue->held >= queue->max_messages || queue->units + units > queue->max_units)
-		return WEIR_FULL;
-	place = weir_pool_take(&queue->pool, units);
-	if (unlikely(place == WEIR_NOWHERE))
-		return WEIR_NO_PLACE;
-	entry = weir_index_take(&queue->index);
-	if (unlikely(!entry)) {
-		weir_pool_put(&queue->pool, place, units);
-		return WEIR_NO_SLOT;
-	}
+	entry->state = WEIR_DRAFT;
+	entry->slot = slot;
 	entry->place = place;
 	entry->len = message->len;
-	entry->size = size;
-	weir_chain_add(drafts, entry);
-	WRITE_ONCE(queue->held, queue->held + 1);
-	WRITE_ONCE(queue->units, queue->units + units);
-
-	desc = weir_entry_desc(entry);
+	entry->size = weir_message_size(message);
 	desc->pos = (u64)place * WEIR_ALIGN;
 	desc->len = message->len;
 	desc->headers_len = message->headers_len;
 	desc->key_len = message->key_len;
-	return WEIR_ENOUGH;
+}
+
+/*
+ * Reserves for up to @count messages slots that are side by side, and places: how
+ * many, and why not more in @stop.
+ */
+static u32 weir_queue_reserve_run(struct weir_queue *queue,
+				  const struct weir_message *messages, u32 count,
+				  struct weir_chain *drafts, enum weir_stop *stop)
+{
+	u32 units, place, slot, n, i;
+
+	count = min_t(u64, count, queue->max_messages - queue->held);
+	*stop = WEIR_FULL;
+	if (!count)
+		return 0;
+	n = weir_index_take(&queue->index, count, &slot);
+	*stop = n ? WEIR_ENOUGH : WEIR_NO_SLOT;
+	for (i = 0; i < n; i++) {
+		struct weir_entry *entry = weir_index_at(&queue->index, slot + i);
+
+		units = weir_units(weir_message_size(&messages[i]));
+		*stop = WEIR_FULL;
+		if (queue->units + units > queue->max_units)
+			break;
+		*stop = WEIR_NO_PLACE;
+		place = weir_pool_take(&queue->pool, units);
+		if (unlikely(place == WEIR_NOWHERE))
+			break;
+		*stop = WEIR_ENOUGH;
+		WRITE_ONCE(queue->units, queue->units + units);
+		weir_draft_init(entry, slot + i, &messages[i], place);
+		weir_chain_add(drafts, entry);
+	}
+	weir_index_put(&queue->index, slot + i, n - i);
+	WRITE_ONCE(queue->held, queue->held + i);
+	return i;
 }
 
 /* Reserves from message *@done on, as far as it goes. */
@@ -82,17 +101,13 @@ static enum weir_stop weir_queue_try_reserve(struct weir_queue *queue,
 					     u32 *done, struct weir_chain *drafts, u64 *freed)
 {
 	enum weir_stop stop = WEIR_ENOUGH;
-	u32 i;
 
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return WEIR_DEAD;
-	for (i = *done; i < count; i++) {
-		stop = weir_queue_reserve_one(queue, &messages[i], drafts);
-		if (unlikely(stop != WEIR_ENOUGH))
-			break;
-	}
-	*done = i;
+	while (*done < count && stop == WEIR_ENOUGH)
+		*done += weir_queue_reserve_run(queue, &messages[*done], count - *done,
+						drafts, &stop);
 	*freed = queue->freed;
 	return stop;
 }
@@ -137,26 +152,24 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 	return 0;
 }
 
-static void weir_queue_drop(struct weir_queue *queue, struct weir_chain *drafts)
+/* Drops @drafts, and what was copied into them: nobody who maps the pool may see it. */
+static void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts)
 {
 	struct weir_freed freed = {};
+	struct weir_entry *entry;
+
+	for (entry = drafts->first; entry; entry = entry->next)
+		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
 
 	spin_lock(&queue->lock);
-	while (drafts->first)
-		weir_entry_free(queue, weir_chain_take(drafts), &freed);
+	while (drafts->first) {
+		entry = weir_chain_take(drafts);
+		weir_entry_free(queue, entry, &freed);
+		weir_index_put(&queue->index, entry->slot, 1);
+	}
 	weir_queue_freed(queue, &freed);
 	spin_unlock(&queue->lock);
 	weir_queue_wake_writers(queue);
-}
-
-void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts)
-{
-	struct weir_entry *entry;
-
-	/* What was copied was never sent: nobody who maps the pool shall see it. */
-	for (entry = drafts->first; entry; entry = entry->next)
-		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
-	weir_queue_drop(queue, drafts);
 }
 
 /* One try: how many are reserved, or an error; -EAGAIN fills in what to wait for. */
@@ -195,35 +208,23 @@ static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_me
 	return done ?: ret;
 }
 
-/* How many of @messages, from the first on, a queue takes at all. */
-static u32 weir_queue_takes(const struct weir_queue *queue,
-			    const struct weir_message *messages, u32 count)
-{
-	u32 i;
-
-	for (i = 0; i < count; i++) {
-		/* No part alone is near the type's limit, as a door has seen to. */
-		if (weir_message_size(&messages[i]) > queue->max_size)
-			break;
-	}
-	return i;
-}
-
-int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
-		       u32 count, const struct weir_patience *patience,
-		       struct weir_chain *drafts)
+/*
+ * Space for up to @count messages: how many, from the first on, in @drafts, in
+ * order; or an error for the first. The pages may not be there. May sleep. Ends by
+ * commit or abort of all of them.
+ */
+static int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
+			      u32 count, const struct weir_patience *patience,
+			      struct weir_chain *drafts)
 {
 	bool waited = false;
 	weir_ready_t ready;
 	u64 arg;
 	int ret;
 
-	count = weir_queue_takes(queue, messages, count);
-	if (!count)
-		return -EMSGSIZE;
 	for (;;) {
 		ret = weir_queue_reserve_now(queue, messages, count, drafts, &ready, &arg);
-		if (ret != -EAGAIN)
+		if (likely(ret != -EAGAIN))
 			break;
 		ret = weir_queue_wait(queue, &queue->writers, ready, arg, patience);
 		if (ret)
@@ -236,8 +237,9 @@ int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *mess
 	return ret;
 }
 
-int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts,
-		      const struct cred *sender, u64 *first)
+/* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
+static int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts,
+			     const struct cred *sender, u64 *first)
 {
 	/* A kuid is what the initial namespace calls it. */
 	const u32 uid = __kuid_val(sender->euid);
@@ -336,8 +338,8 @@ static int weir_draft_fill_rest(struct weir_queue *queue, const struct weir_entr
 	return ret ?: weir_draft_check_headers(queue, draft, headers);
 }
 
-static int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *draft,
-			   const struct weir_message *message)
+static int weir_draft_fill_slow(struct weir_queue *queue, const struct weir_entry *draft,
+				const struct weir_message *message)
 {
 	int ret;
 
@@ -352,30 +354,126 @@ static int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *dr
 	return ret;
 }
 
-int weir_queue_send(struct weir_queue *queue, const struct weir_message *messages,
-		    u32 count, const struct cred *sender,
-		    const struct weir_patience *patience, u64 *first)
+/* Most messages are a payload, in one page that is there. */
+static inline int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *draft,
+				  const struct weir_message *message)
 {
-	struct weir_chain drafts, rest;
-	struct weir_entry **link;
-	int ret, filled = 0;
+	u32 room = message->len;
+	void *mem = NULL;
 
-	weir_chain_init(&drafts);
-	ret = weir_queue_reserve(queue, messages, count, patience, &drafts);
-	if (ret < 0)
-		return ret;
-	for (link = &drafts.first; *link; link = &(*link)->next) {
+	if (likely(room))
+		mem = weir_pool_at(&queue->pool, draft->place, 0, &room);
+	if (unlikely(!mem || room < draft->size))
+		return weir_draft_fill_slow(queue, draft, message);
+	/* As for weir_pool_write_user(). */
+	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), room))
+		return -EFAULT;
+	weir_draft_pad_end(queue, draft);
+	return 0;
+}
+
+/* Fills @drafts: how many, from the first on, the others aborted; or an error. */
+static int weir_queue_fill(struct weir_queue *queue, struct weir_chain *drafts,
+			   const struct weir_message *messages)
+{
+	struct weir_entry **link;
+	struct weir_chain rest;
+	int filled = 0;
+	int ret;
+
+	for (link = &drafts->first; *link; link = &(*link)->next) {
 		ret = weir_draft_fill(queue, *link, &messages[filled]);
 		if (unlikely(ret)) {
-			weir_chain_cut(&drafts, link, &rest);
+			weir_chain_cut(drafts, link, &rest);
 			weir_queue_abort(queue, &rest);
-			break;
+			return filled ?: ret;
 		}
 		filled++;
 	}
-	if (filled)
-		ret = weir_queue_commit(queue, &drafts, sender, first);
-	return ret ?: filled;
+	return filled;
+}
+
+static int weir_queue_check_message(const struct weir_queue *queue,
+				    const struct weir_message *message)
+{
+	if (message->flags | message->reserved16 | message->reserved[0] |
+	    message->reserved[1] | message->reserved[2])
+		return -EINVAL;
+	if (message->key_len > WEIR_KEY_MAX || message->headers_len > WEIR_HEADERS_MAX ||
+	    message->headers_len % 8)
+		return -EINVAL;
+	/* With these bounds the sum of the parts cannot overflow. */
+	if (message->len > WEIR_MESSAGE_MAX || weir_message_size(message) > queue->max_size)
+		return -EMSGSIZE;
+	return 0;
+}
+
+/* A batch is read, reserved and filled by so many at a time, on the stack. */
+#define WEIR_GROUP 8
+
+/* Reads and checks a group: how many, from the first on, are right; or an error. */
+static int weir_queue_get_group(const struct weir_queue *queue, struct weir_message *group,
+				const struct weir_message __user *from, u32 count)
+{
+	u32 i;
+	int ret;
+
+	if (count == 1)
+		ret = weir_get_structs(group, from, 1);
+	else
+		ret = _inline_copy_from_user(group, from, count * sizeof(*group)) ? -EFAULT : 0;
+	if (ret)
+		return ret;
+	for (i = 0; i < count; i++) {
+		ret = weir_queue_check_message(queue, &group[i]);
+		if (unlikely(ret))
+			return i ?: ret;
+	}
+	return count;
+}
+
+/* The next group of a batch becomes drafts: how many, or an error. */
+static int weir_queue_send_group(struct weir_queue *queue,
+				 const struct weir_message __user *from, u32 count,
+				 const struct weir_patience *patience,
+				 struct weir_chain *drafts)
+{
+	struct weir_message group[WEIR_GROUP] __uninitialized;
+	int ret;
+
+	ret = weir_queue_get_group(queue, group, from, count);
+	if (ret > 0)
+		ret = weir_queue_reserve(queue, group, ret, patience, drafts);
+	if (ret > 0)
+		ret = weir_queue_fill(queue, drafts, group);
+	return ret;
+}
+
+int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
+		    u32 count, const struct cred *sender,
+		    const struct weir_patience *patience, u64 *first)
+{
+	static const struct weir_patience none = {};
+	struct weir_chain drafts, group;
+	u32 sent = 0;
+	int ret, n;
+
+	weir_chain_init(&drafts);
+	weir_chain_init(&group);
+	do {
+		n = min_t(u32, count - sent, WEIR_GROUP);
+		/* Nobody waits for more, having something to send. */
+		ret = weir_queue_send_group(queue, messages + sent, n,
+					    sent ? &none : patience, &group);
+		if (ret <= 0)
+			break;
+		weir_chain_append(&drafts, &group);
+		sent += ret;
+	} while (ret == n && sent < count);
+	if (!sent)
+		return ret;
+	ret = weir_queue_commit(queue, &drafts, sender, first);
+	return ret ?: sent;
 }
 
 ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
@@ -387,7 +485,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	u64 offset;
 	int ret;
 
-	if (len > WEIR_MESSAGE_MAX)
+	if (len > queue->max_size)
 		return -EMSGSIZE;
 	weir_chain_init(&drafts);
 	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts);

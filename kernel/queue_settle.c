@@ -6,25 +6,33 @@
 #define WEIR_PURGE_CHUNK 128
 
 /* A lease is over, and so is what was read of the message. */
-static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entry)
+static inline void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entry)
 {
-	struct weir_queue_file *file = entry->holder->file;
+	struct weir_consumer *holder = entry->holder;
 
-	lockdep_assert_held(&queue->lock);
-	if (file->partial == entry)
-		file->partial = NULL;
-	list_del(&entry->lease);
-	entry->holder = NULL;
-	queue->leased--;
+	if (unlikely(holder->file->partial == entry))
+		holder->file->partial = NULL;
+	holder->leased--;
+	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]--;
 }
 
-void weir_entry_settle(struct weir_queue *queue, struct weir_entry *entry,
-		       struct weir_freed *freed)
+void weir_queue_settle_leased(struct weir_queue *queue, u32 slot, u32 count)
 {
-	weir_entry_unlease(queue, entry);
-	queue->settled++;
-	trace_weir_settle(queue, entry);
-	weir_entry_free(queue, entry, freed);
+	struct weir_freed freed = {};
+	u32 i;
+
+	lockdep_assert_held(&queue->lock);
+	for (i = 0; i < count; i++) {
+		struct weir_entry *entry = weir_index_at(&queue->index, slot + i);
+
+		weir_entry_unlease(queue, entry);
+		trace_weir_settle(queue, entry);
+		weir_entry_free(queue, entry, &freed);
+	}
+	weir_index_put(&queue->index, slot, count);
+	weir_queue_freed(queue, &freed);
+	queue->leased -= count;
+	queue->settled += count;
 }
 
 static bool weir_entry_before(struct rb_node *a, const struct rb_node *b)
@@ -35,7 +43,9 @@ static bool weir_entry_before(struct rb_node *a, const struct rb_node *b)
 
 void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry)
 {
+	lockdep_assert_held(&queue->lock);
 	weir_entry_unlease(queue, entry);
+	queue->leased--;
 	entry->state = WEIR_BACK;
 	rb_add_cached(&entry->node, &queue->back, weir_entry_before);
 	WRITE_ONCE(queue->depth, queue->depth + 1);
@@ -58,7 +68,7 @@ static int weir_run_check(struct weir_queue_file *file, const struct weir_run *r
 		    entry->offset != run->offset + i ||
 		    entry->deliveries != run->deliveries || entry->holder->file != file)
 			return -ESTALE;
-		if (entry->busy)
+		if (entry->busy || entry == file->partial)
 			return -EBUSY;
 	}
 	return 0;
@@ -67,18 +77,14 @@ static int weir_run_check(struct weir_queue_file *file, const struct weir_run *r
 /* What @run says is true: does it. */
 static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run)
 {
-	struct weir_freed freed = {};
 	u32 i;
 
-	for (i = 0; i < run->count; i++) {
-		struct weir_entry *entry = weir_index_at(&queue->index, run->slot + i);
-
-		if (run->op == WEIR_ACK)
-			weir_entry_settle(queue, entry, &freed);
-		else
-			weir_entry_put_back(queue, entry);
+	if (run->op == WEIR_ACK) {
+		weir_queue_settle_leased(queue, run->slot, run->count);
+		return;
 	}
-	weir_queue_freed(queue, &freed);
+	for (i = 0; i < run->count; i++)
+		weir_entry_put_back(queue, weir_index_at(&queue->index, run->slot + i));
 }
 
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
@@ -124,6 +130,7 @@ u64 weir_queue_purge(struct weir_queue *queue)
 		       freed.entries < WEIR_PURGE_CHUNK) {
 			weir_queue_unlist_next(queue, entry);
 			weir_entry_free(queue, entry, &freed);
+			weir_index_put(&queue->index, entry->slot, 1);
 		}
 		weir_queue_freed(queue, &freed);
 		WRITE_ONCE(queue->depth, queue->depth - freed.entries);

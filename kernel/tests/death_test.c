@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-2.0
+/* I43: of many who end, each is told of once, unless that was cancelled. */
+#include "../death.c"
+
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/kthread.h>
+#include <linux/slab.h>
+
+#include "../account.h"
+#include "test.h"
+
+#define MORTALS	40
+
+static atomic_t untold;
+
+/* A kernel thread is a process too, and ends like one. */
+struct mortal {
+	struct weir_death death;
+	struct task_struct *task;
+	struct completion watched, end;
+	struct completion told;
+	atomic_t times;
+	bool alive_when_told;
+	bool cancelled;
+};
+
+static void mortal_told(struct weir_death *death)
+{
+	struct mortal *mortal = container_of(death, struct mortal, death);
+
+	mortal->alive_when_told = !READ_ONCE(mortal->task->exit_state);
+	atomic_inc(&mortal->times);
+	weir_death_end(death);
+	complete(&mortal->told);
+}
+
+static int mortal_live(void *data)
+{
+	struct mortal *mortal = data;
+
+	weir_death_watch(&mortal->death, mortal_told, &untold);
+	complete(&mortal->watched);
+	wait_for_completion(&mortal->end);
+	return 0;
+}
+
+static struct mortal *mortal_new(struct kunit *test)
+{
+	struct mortal *mortal = kunit_kzalloc(test, sizeof(*mortal), GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, mortal);
+	init_completion(&mortal->watched);
+	init_completion(&mortal->end);
+	init_completion(&mortal->told);
+	mortal->task = kthread_run(mortal_live, mortal, "weir_mortal");
+	KUNIT_ASSERT_FALSE(test, IS_ERR(mortal->task));
+	get_task_struct(mortal->task);
+	wait_for_completion(&mortal->watched);
+	return mortal;
+}
+
+/* Some are cancelled before they end, some after; that may come too late. */
+static void death_many(struct kunit *test)
+{
+	struct weir_random random = weir_random_begin(test);
+	struct mortal *mortals[MORTALS];
+	int i, times;
+
+	for (i = 0; i < MORTALS; i++)
+		mortals[i] = mortal_new(test);
+	for (i = 0; i < MORTALS; i++) {
+		struct mortal *mortal = mortals[i];
+
+		KUNIT_EXPECT_EQ(test, atomic_read(&mortal->times), 0);
+		mortal->cancelled = weir_random(&random, 3) == 0;
+		if (mortal->cancelled)
+			weir_death_cancel(&mortal->death);
+		complete(&mortal->end);
+	}
+	for (i = 0; i < MORTALS; i++) {
+		struct mortal *mortal = mortals[i];
+
+		if (!mortal->cancelled)
+			KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&mortal->told, 30 * HZ),
+					0);
+	}
+	weir_death_settle(&untold);
+	for (i = 0; i < MORTALS; i++) {
+		times = atomic_read(&mortals[i]->times);
+		KUNIT_EXPECT_EQ(test, times, !mortals[i]->cancelled);
+		KUNIT_EXPECT_FALSE(test, mortals[i]->alive_when_told);
+		put_task_struct(mortals[i]->task);
+	}
+	KUNIT_EXPECT_EQ(test, atomic_read(&untold), 0);
+}
+
+/* A wake-up of the pid's line is not a death. */
+static void death_false_alarm(struct kunit *test)
+{
+	struct mortal *mortal = mortal_new(test);
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		wake_up_all(&mortal->death.pid->wait_pidfd);
+		weir_death_settle(&untold);
+		KUNIT_EXPECT_EQ(test, atomic_read(&mortal->times), 0);
+	}
+	complete(&mortal->end);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&mortal->told, 30 * HZ), 0);
+	weir_death_settle(&untold);
+	KUNIT_EXPECT_EQ(test, atomic_read(&mortal->times), 1);
+	put_task_struct(mortal->task);
+}
+
+static int death_suite_init(struct kunit_suite *suite)
+{
+	return weir_death_init();
+}
+
+static void death_suite_exit(struct kunit_suite *suite)
+{
+	weir_death_exit();
+}
+
+static struct kunit_case death_cases[] = {
+	KUNIT_CASE(death_many),
+	KUNIT_CASE(death_false_alarm),
+	{}
+};
+
+static struct kunit_suite death_suite = {
+	.name = "weir_death",
+	.suite_init = death_suite_init,
+	.suite_exit = death_suite_exit,
+	.test_cases = death_cases,
+};
+
+kunit_test_suite(death_suite);
