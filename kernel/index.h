@@ -129,6 +129,12 @@ static inline struct weir_entry *weir_index_at(const struct weir_index *index, u
 	return &entries[slot % WEIR_SEGMENT_SLOTS];
 }
 
+/* How many of @count slots from @slot on are in one segment, their entries in a row. */
+static inline u32 weir_index_row(u32 slot, u32 count)
+{
+	return min(count, (u32)(WEIR_SEGMENT_SLOTS - slot % WEIR_SEGMENT_SLOTS));
+}
+
 /* The entry in a slot that user space names, or NULL. */
 static inline struct weir_entry *weir_index_find(const struct weir_index *index, u32 slot)
 {
@@ -146,8 +152,8 @@ static inline struct weir_desc *weir_entry_desc(const struct weir_entry *entry)
 }
 
 /*
- * weir_index_take() - up to @want slots side by side, from *@slot on: how many; 0
- * when a segment must be added first
+ * weir_index_take() - up to @want slots side by side in one segment, from *@slot on:
+ * how many; 0 when a segment must be added first
  */
 static inline u32 weir_index_take(struct weir_index *index, u32 want, u32 *slot)
 {
@@ -177,7 +183,7 @@ static inline void weir_index_put(struct weir_index *index, u32 slot, u32 n)
 	while (n) {
 		u32 nr = slot / WEIR_SEGMENT_SLOTS;
 		u32 bit = slot % WEIR_SEGMENT_SLOTS;
-		u32 part = min(n, (u32)WEIR_SEGMENT_SLOTS - bit);
+		u32 part = weir_index_row(slot, n);
 		u64 free = index->free[nr];
 
 		if (unlikely(!free))

@@ -151,6 +151,15 @@ void weir_pool_put_pages(struct weir_pool *pool, u32 place, u32 units)
 		weir_pool_drop(pool, page);
 }
 
+void weir_pool_put_end(struct weir_pool *pool, struct weir_puts *puts)
+{
+	if (!puts->messages)
+		return;
+	*weir_pool_live(pool, puts->page) -= puts->messages - 1;
+	weir_pool_drop(pool, puts->page);
+	puts->messages = 0;
+}
+
 int weir_pool_populate(struct weir_pool *pool, struct weir_account *account,
 		       u32 place, u32 units)
 {

@@ -95,15 +95,29 @@ static inline u32 weir_pool_take(struct weir_pool *pool, u32 units)
 	return place;
 }
 
-static inline void weir_pool_put(struct weir_pool *pool, u32 place, u32 units)
+/* Places that are put back together: messages so far in one page. */
+struct weir_puts {
+	u32 page;
+	u32 messages;
+};
+
+void weir_pool_put_end(struct weir_pool *pool, struct weir_puts *puts);
+
+/* Gives back a place; weir_pool_put_end() must follow, after perhaps many. */
+static inline void weir_pool_put(struct weir_pool *pool, u32 place, u32 units,
+				 struct weir_puts *puts)
 {
 	u32 page = place / WEIR_PAGE_UNITS;
 
-	if (units && place % WEIR_PAGE_UNITS + units <= WEIR_PAGE_UNITS &&
-	    *weir_pool_live(pool, page) > 1)
-		--*weir_pool_live(pool, page);
-	else
+	if (likely(units && place % WEIR_PAGE_UNITS + units <= WEIR_PAGE_UNITS)) {
+		if (unlikely(page != puts->page)) {
+			weir_pool_put_end(pool, puts);
+			puts->page = page;
+		}
+		puts->messages++;
+	} else {
 		weir_pool_put_pages(pool, place, units);
+	}
 }
 
 /*
@@ -120,6 +134,20 @@ static inline void *weir_pool_at(const struct weir_pool *pool, u32 place, u32 at
 
 	*room = min(*room, (u32)(PAGE_SIZE - offset_in_page(byte)));
 	return likely(mem) ? mem + offset_in_page(byte) : NULL;
+}
+
+/* Where @len bytes at @place are, if there are any, in one page that is there; or NULL. */
+static inline void *weir_pool_in_page(const struct weir_pool *pool, u32 place, u32 len)
+{
+	u32 at = place % WEIR_PAGE_UNITS * WEIR_ALIGN;
+	struct weir_block *block;
+	void *mem;
+
+	if (unlikely(!len || at + len > PAGE_SIZE))
+		return NULL;
+	block = pool->blocks[place / (WEIR_PAGE_UNITS * WEIR_BLOCK_PAGES)];
+	mem = READ_ONCE(block->pages[place / WEIR_PAGE_UNITS % WEIR_BLOCK_PAGES]);
+	return likely(mem) ? mem + at : NULL;
 }
 
 /*

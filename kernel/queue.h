@@ -227,6 +227,7 @@ void weir_queue_wake_writers(struct weir_queue *queue);
 struct weir_freed {
 	u64 entries;
 	u64 units;
+	struct weir_puts puts;
 };
 
 /* weir_entry_free() - the place of an entry that is in no list; not its slot */
@@ -235,22 +236,27 @@ static inline void weir_entry_free(struct weir_queue *queue, struct weir_entry *
 {
 	u32 units = weir_units(entry->size);
 
-	weir_pool_put(&queue->pool, entry->place, units);
+	weir_pool_put(&queue->pool, entry->place, units, &freed->puts);
 	entry->state = WEIR_FREE;
 	freed->units += units;
 	freed->entries++;
 }
 
-static inline void weir_queue_freed(struct weir_queue *queue, const struct weir_freed *freed)
+static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed *freed)
 {
 	lockdep_assert_held(&queue->lock);
+	weir_pool_put_end(&queue->pool, &freed->puts);
 	WRITE_ONCE(queue->units, queue->units - freed->units);
 	WRITE_ONCE(queue->held, queue->held - freed->entries);
 	WRITE_ONCE(queue->freed, queue->freed + freed->entries);
 }
 
-/* weir_queue_settle_leased() - @count LEASED entries, in slots side by side, are gone */
-void weir_queue_settle_leased(struct weir_queue *queue, u32 slot, u32 count);
+/*
+ * weir_queue_settle_leased() - @count LEASED entries in slots side by side, all
+ * @holder's, are gone
+ */
+void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *holder,
+			      u32 slot, u32 count);
 /* weir_entry_put_back() - a LEASED entry is to be delivered again */
 void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry);
 

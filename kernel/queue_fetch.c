@@ -17,14 +17,12 @@ void weir_queue_pass_on(struct weir_queue *queue)
 		weir_queue_wake_readers(queue);
 }
 
-/* @entry is the next one, and @consumer's; the figures are the caller's. */
+/* @entry, which was the next one, is @consumer's; the figures are the caller's. */
 static inline void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
 				    struct weir_consumer *consumer)
 {
-	weir_queue_unlist_next(queue, entry);
 	entry->state = WEIR_LEASED;
 	entry->holder = consumer;
-	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 	if (unlikely(entry->deliveries++))
 		queue->redelivered++;
 	weir_entry_desc(entry)->deliveries = entry->deliveries;
@@ -72,7 +70,9 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 		if (!entry)
 			return ERR_PTR(-EAGAIN);
 		*at = 0;
+		weir_queue_unlist_next(queue, entry);
 		weir_entry_lease(queue, entry, consumer);
+		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 		weir_queue_leased(queue, consumer, 1);
 	}
 	entry->busy = true;
@@ -90,7 +90,7 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 	entry->busy = false;
 	rest = !settled && at && !file->partial;
 	if (settled) {
-		weir_queue_settle_leased(queue, entry->slot, 1);
+		weir_queue_settle_leased(queue, entry->holder, entry->slot, 1);
 	} else if (rest) {
 		file->partial = entry;
 		file->partial_at = at;
@@ -173,38 +173,51 @@ struct weir_budget {
 
 /*
  * Leases as one run the next messages: at most @max, as long as they stand side by
- * side and @budget is enough. How many.
+ * side in one segment and @budget is enough. How many.
  */
 static inline u32 weir_queue_take_run(struct weir_queue *queue,
 				      struct weir_consumer *consumer,
 				      struct weir_run *run, u32 max,
 				      struct weir_budget *budget, bool busy)
 {
-	struct weir_entry *entry = weir_queue_next(queue);
-	const u64 offset = entry->offset;
-	const u32 slot = entry->slot;
-	const u32 deliveries = entry->deliveries + 1;
+	struct weir_entry *first = weir_queue_next(queue);
+	const u64 offset = first->offset;
+	const u32 deliveries = first->deliveries;
+	struct weir_entry *entry = first;
 	u32 n = 0;
 
+	max = weir_index_row(first->slot, max);
 	do {
 		u64 space = weir_entry_space(entry);
 
-		if (entry->slot != slot + n || entry->offset != offset + n ||
-		    entry->deliveries + 1 != deliveries || space > budget->bytes ||
+		/* An entry has a slot for good, so the row is told by the addresses. */
+		if (entry != first + n || entry->offset != offset + n ||
+		    entry->deliveries != deliveries || space > budget->bytes ||
 		    space + sizeof(struct weir_desc) > budget->room)
 			break;
 		budget->bytes -= space;
-		budget->room -= busy ? space + sizeof(struct weir_desc) : 0;
+		if (busy)
+			budget->room -= space + sizeof(struct weir_desc);
+		weir_queue_unlist_next(queue, entry);
 		weir_entry_lease(queue, entry, consumer);
 		entry->busy = busy;
 		n++;
 		entry = weir_queue_next(queue);
 	} while (entry && n < max);
 
+	queue->index.leased[first->slot / WEIR_SEGMENT_SLOTS] += n;
 	*run = (struct weir_run){
-		.offset = offset, .slot = slot, .count = n, .deliveries = deliveries,
+		.offset = offset, .slot = first->slot, .count = n,
+		.deliveries = deliveries + 1,
 	};
 	return n;
+}
+
+/* Whether @next goes on where @run ends. */
+static bool weir_run_goes_on(const struct weir_run *run, const struct weir_run *next)
+{
+	return run->slot + run->count == next->slot && run->offset + run->count == next->offset &&
+	       run->deliveries == next->deliveries;
 }
 
 static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take *take)
@@ -228,7 +241,10 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 		return -EAGAIN;
 
 	/* One is handed out in any case, unless the buffer is too small for it. */
-	budget.bytes = max(budget.bytes, weir_entry_space(first));
+	if (weir_entry_space(first) > budget.bytes) {
+		budget.bytes = weir_entry_space(first);
+		take->max_messages = 1;
+	}
 	if (take->buffer) {
 		budget.room = take->room;
 		take->filled = weir_record_size(first);
@@ -236,13 +252,18 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 			return -EMSGSIZE;
 	}
 	do {
-		n = weir_queue_take_run(queue, consumer, &take->runs[take->nr_runs],
+		struct weir_run *run = &take->runs[take->nr_runs];
+
+		n = weir_queue_take_run(queue, consumer, run,
 					take->max_messages - take->messages, &budget,
 					take->buffer);
 		if (!n)
 			break;
 		take->messages += n;
-		take->nr_runs++;
+		if (take->nr_runs && weir_run_goes_on(run - 1, run))
+			run[-1].count += n;
+		else
+			take->nr_runs++;
 	} while (take->messages < take->max_messages && take->nr_runs < take->max_runs &&
 		 weir_queue_next(queue));
 	if (take->buffer)
@@ -287,6 +308,7 @@ static int weir_take_copy(struct weir_queue *queue, const struct weir_take *take
 static void weir_run_copied(struct weir_queue *queue, const struct weir_run *run,
 			    bool settle, bool failed)
 {
+	struct weir_consumer *holder = weir_index_at(&queue->index, run->slot)->holder;
 	u32 i;
 
 	for (i = 0; i < run->count; i++) {
@@ -297,7 +319,7 @@ static void weir_run_copied(struct weir_queue *queue, const struct weir_run *run
 			weir_entry_put_back(queue, entry);
 	}
 	if (settle && !failed)
-		weir_queue_settle_leased(queue, run->slot, run->count);
+		weir_queue_settle_leased(queue, holder, run->slot, run->count);
 }
 
 /* What was copied is not busy any more, and settled or put back if that is due. */

@@ -42,16 +42,15 @@ static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)
 	return READ_ONCE(queue->freed) != then;
 }
 
-static inline void weir_draft_init(struct weir_entry *entry, u32 slot,
-				   const struct weir_message *message, u32 place)
+static inline void weir_draft_init(struct weir_entry *entry,
+				   const struct weir_message *message, u32 size, u32 place)
 {
 	struct weir_desc *desc = weir_entry_desc(entry);
 
 	entry->state = WEIR_DRAFT;
-	entry->slot = slot;
 	entry->place = place;
 	entry->len = message->len;
-	entry->size = weir_message_size(message);
+	entry->size = size;
 	desc->pos = (u64)place * WEIR_ALIGN;
 	desc->len = message->len;
 	desc->headers_len = message->headers_len;
@@ -63,36 +62,46 @@ static inline void weir_draft_init(struct weir_entry *entry, u32 slot,
  * many, and why not more in @stop.
  */
 static u32 weir_queue_reserve_run(struct weir_queue *queue,
-				  const struct weir_message *messages, u32 count,
+				  const struct weir_message *message, u32 count,
 				  struct weir_chain *drafts, enum weir_stop *stop)
 {
-	u32 units, place, slot, n, i;
+	u64 room = queue->max_units - queue->units;
+	struct weir_entry *entry;
+	u32 slot, n, left;
 
 	count = min_t(u64, count, queue->max_messages - queue->held);
 	*stop = WEIR_FULL;
 	if (!count)
 		return 0;
 	n = weir_index_take(&queue->index, count, &slot);
-	*stop = n ? WEIR_ENOUGH : WEIR_NO_SLOT;
-	for (i = 0; i < n; i++) {
-		struct weir_entry *entry = weir_index_at(&queue->index, slot + i);
+	*stop = WEIR_NO_SLOT;
+	if (!n)
+		return 0;
+	entry = weir_index_at(&queue->index, slot);
+	*stop = WEIR_ENOUGH;
+	for (left = n; left; left--, entry++, message++) {
+		u32 size = weir_message_size(message);
+		u32 units = weir_units(size);
+		u32 place;
 
-		units = weir_units(weir_message_size(&messages[i]));
-		*stop = WEIR_FULL;
-		if (queue->units + units > queue->max_units)
+		if (units > room) {
+			*stop = WEIR_FULL;
 			break;
-		*stop = WEIR_NO_PLACE;
+		}
 		place = weir_pool_take(&queue->pool, units);
-		if (unlikely(place == WEIR_NOWHERE))
+		if (unlikely(place == WEIR_NOWHERE)) {
+			*stop = WEIR_NO_PLACE;
 			break;
-		*stop = WEIR_ENOUGH;
-		WRITE_ONCE(queue->units, queue->units + units);
-		weir_draft_init(entry, slot + i, &messages[i], place);
+		}
+		room -= units;
+		weir_draft_init(entry, message, size, place);
 		weir_chain_add(drafts, entry);
 	}
-	weir_index_put(&queue->index, slot + i, n - i);
-	WRITE_ONCE(queue->held, queue->held + i);
-	return i;
+	n -= left;
+	weir_index_put(&queue->index, slot + n, left);
+	WRITE_ONCE(queue->held, queue->held + n);
+	WRITE_ONCE(queue->units, queue->max_units - room);
+	return n;
 }
 
 /* Reserves from message *@done on, as far as it goes. */
@@ -358,15 +367,12 @@ static int weir_draft_fill_slow(struct weir_queue *queue, const struct weir_entr
 static inline int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *draft,
 				  const struct weir_message *message)
 {
-	u32 room = message->len;
-	void *mem = NULL;
+	void *mem = weir_pool_in_page(&queue->pool, draft->place, draft->size);
 
-	if (likely(room))
-		mem = weir_pool_at(&queue->pool, draft->place, 0, &room);
-	if (unlikely(!mem || room < draft->size))
+	if (unlikely(!mem || message->len < draft->size))
 		return weir_draft_fill_slow(queue, draft, message);
 	/* As for weir_pool_write_user(). */
-	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), room))
+	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), message->len))
 		return -EFAULT;
 	weir_draft_pad_end(queue, draft);
 	return 0;

@@ -5,32 +5,30 @@
 /* Entries that are worked on before the lock is given to others. */
 #define WEIR_PURGE_CHUNK 128
 
-/* A lease is over, and so is what was read of the message. */
-static inline void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entry)
+static void weir_row_settle(struct weir_queue *queue, struct weir_entry *entry, u32 n,
+			    struct weir_freed *freed)
 {
-	struct weir_consumer *holder = entry->holder;
-
-	if (unlikely(holder->file->partial == entry))
-		holder->file->partial = NULL;
-	holder->leased--;
-	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]--;
+	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS] -= n;
+	for (; n; n--, entry++) {
+		trace_weir_settle(queue, entry);
+		weir_entry_free(queue, entry, freed);
+	}
 }
 
-void weir_queue_settle_leased(struct weir_queue *queue, u32 slot, u32 count)
+void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *holder,
+			      u32 slot, u32 count)
 {
 	struct weir_freed freed = {};
-	u32 i;
+	u32 done, n;
 
 	lockdep_assert_held(&queue->lock);
-	for (i = 0; i < count; i++) {
-		struct weir_entry *entry = weir_index_at(&queue->index, slot + i);
-
-		weir_entry_unlease(queue, entry);
-		trace_weir_settle(queue, entry);
-		weir_entry_free(queue, entry, &freed);
+	for (done = 0; done < count; done += n) {
+		n = weir_index_row(slot + done, count - done);
+		weir_row_settle(queue, weir_index_at(&queue->index, slot + done), n, &freed);
 	}
 	weir_index_put(&queue->index, slot, count);
 	weir_queue_freed(queue, &freed);
+	holder->leased -= count;
 	queue->leased -= count;
 	queue->settled += count;
 }
@@ -44,7 +42,11 @@ static bool weir_entry_before(struct rb_node *a, const struct rb_node *b)
 void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry)
 {
 	lockdep_assert_held(&queue->lock);
-	weir_entry_unlease(queue, entry);
+	/* It is to be read from its beginning again. */
+	if (entry->holder->file->partial == entry)
+		entry->holder->file->partial = NULL;
+	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]--;
+	entry->holder->leased--;
 	queue->leased--;
 	entry->state = WEIR_BACK;
 	rb_add_cached(&entry->node, &queue->back, weir_entry_before);
@@ -52,35 +54,56 @@ void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry)
 	trace_weir_put_back(queue, entry);
 }
 
-/*
- * Whether all of @run is leased through @file as it says. Its numbers are user
- * space's: a slot that does not exist, or wraps around, has no such entry.
- */
-static int weir_run_check(struct weir_queue_file *file, const struct weir_run *run)
+/* Whether the @n entries from @entry on are leased as @run says, to @holder. */
+static inline int weir_row_check(const struct weir_entry *entry, u32 n, u64 offset,
+				 u32 deliveries, const struct weir_consumer *holder)
 {
-	u32 i;
+	const struct weir_entry *partial = holder->file->partial;
 
-	for (i = 0; i < run->count; i++) {
-		const struct weir_entry *entry = weir_index_find(&file->queue->index,
-								 run->slot + i);
-
-		if (!entry || entry->state != WEIR_LEASED ||
-		    entry->offset != run->offset + i ||
-		    entry->deliveries != run->deliveries || entry->holder->file != file)
+	for (; n; n--, entry++, offset++) {
+		if (unlikely(entry->state != WEIR_LEASED || entry->offset != offset ||
+			     entry->deliveries != deliveries || entry->holder != holder))
 			return -ESTALE;
-		if (entry->busy || entry == file->partial)
+		if (unlikely(entry->busy || entry == partial))
 			return -EBUSY;
 	}
 	return 0;
 }
 
+/*
+ * Whether all of @run is leased through @file as it says, to one holder. Its numbers
+ * are user space's: a slot that does not exist, or wraps around, has no such entry.
+ */
+static int weir_run_check(struct weir_queue_file *file, const struct weir_run *run,
+			  struct weir_consumer **holder)
+{
+	struct weir_index *index = &file->queue->index;
+	u32 done, n;
+	int ret;
+
+	for (done = 0; done < run->count; done += n) {
+		struct weir_entry *entry = weir_index_find(index, run->slot + done);
+
+		if (!entry || entry->state != WEIR_LEASED || entry->holder->file != file)
+			return -ESTALE;
+		if (!done)
+			*holder = entry->holder;
+		n = weir_index_row(run->slot + done, run->count - done);
+		ret = weir_row_check(entry, n, run->offset + done, run->deliveries, *holder);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 /* What @run says is true: does it. */
-static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run)
+static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run,
+			   struct weir_consumer *holder)
 {
 	u32 i;
 
 	if (run->op == WEIR_ACK) {
-		weir_queue_settle_leased(queue, run->slot, run->count);
+		weir_queue_settle_leased(queue, holder, run->slot, run->count);
 		return;
 	}
 	for (i = 0; i < run->count; i++)
@@ -90,6 +113,7 @@ static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run)
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
 {
 	struct weir_queue *queue = file->queue;
+	struct weir_consumer *holder;
 
 	if (!run->count || run->count > WEIR_BATCH_MAX || run->reserved ||
 	    (run->op != WEIR_ACK && run->op != WEIR_RELEASE)) {
@@ -98,9 +122,9 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
 	}
 
 	spin_lock(&queue->lock);
-	run->status = queue->dead ? -ESHUTDOWN : weir_run_check(file, run);
+	run->status = queue->dead ? -ESHUTDOWN : weir_run_check(file, run, &holder);
 	if (!run->status)
-		weir_run_apply(queue, run);
+		weir_run_apply(queue, run, holder);
 	spin_unlock(&queue->lock);
 
 	if (run->status)

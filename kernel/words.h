@@ -16,6 +16,7 @@ static __always_inline int weir_get_words(u64 *to, const u64 __user *from, size_
 
 	if (!user_read_access_begin(from, n * sizeof(*from)))
 		return -EFAULT;
+#pragma GCC unroll 8
 	for (i = 0; i < n; i++)
 		unsafe_get_user(to[i], &from[i], fault);
 	user_read_access_end();
@@ -32,6 +33,7 @@ static __always_inline int weir_put_words(u64 __user *to, const u64 *from, size_
 
 	if (!user_write_access_begin(to, n * sizeof(*to)))
 		return -EFAULT;
+#pragma GCC unroll 8
 	for (i = 0; i < n; i++)
 		unsafe_put_user(from[i], &to[i], fault);
 	user_write_access_end();

@@ -60,6 +60,7 @@ static u32 expected_segment(const struct slots *s)
 /* A new segment is zeroed, and its entries know their slots. */
 static void add_segment(struct kunit *test, struct slots *s)
 {
+	u32 nr = s->index.nr_segments;
 	void *segment = weir_segment_new(&s->account);
 	bool added;
 	u32 i;
@@ -82,8 +83,7 @@ static void add_segment(struct kunit *test, struct slots *s)
 				    (struct weir_desc *)segment + i);
 	}
 	KUNIT_ASSERT_NULL(test, weir_index_find(&s->index, s->there));
-	KUNIT_ASSERT_PTR_EQ(test, page_address(weir_index_page(&s->index, s->index.nr_segments - 1)),
-			    segment);
+	KUNIT_ASSERT_PTR_EQ(test, page_address(weir_index_page(&s->index, nr)), segment);
 }
 
 static void take(struct kunit *test, struct slots *s, u32 want)

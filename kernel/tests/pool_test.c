@@ -143,7 +143,7 @@ static void run_random(struct kunit *test, u32 most_units)
 			put(p, place);
 		else if (weir_random(&random, 10) < much)
 			take(test, p, place, weir_random_size(&random, most_units));
-		high = max(high, (u32)bitmap_weight(p->pool.used, pages_there(p)));
+		high = max_t(u32, high, bitmap_weight(p->pool.used, pages_there(p)));
 		if (i % 100 == 0)
 			check_all(test, p);
 	}
