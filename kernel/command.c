@@ -49,6 +49,15 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
 	return weir_command_put(command, &info, sizeof(info));
 }
 
+/*
+ * A call with a time to wait is not begun anew behind the back of a handler, for it
+ * would wait as long again; but where no handler ran, nobody was interrupted.
+ */
+static long weir_interrupted(long ret, const struct weir_patience *patience)
+{
+	return ret == -ERESTARTSYS && patience->until ? -ERESTARTNOHAND : ret;
+}
+
 static long weir_command_send(struct file *file, const struct weir_command *command)
 {
 	struct weir_queue_file *qfile = file->private_data;
@@ -73,8 +82,7 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 	/* What was sent was sent, even if its offset cannot be told. */
 	if (ret > 0)
 		weir_put_words(&user->first_offset, &send.first_offset, 1);
-	/* Restarted, it would wait as long as before. */
-	return ret == -ERESTARTSYS && patience.until ? -EINTR : ret;
+	return weir_interrupted(ret, &patience);
 }
 
 /* Runs are settled a few at a time: nothing is allocated for them. */
@@ -139,6 +147,17 @@ static int weir_check_fetch(const struct file *file, const struct weir_fetch *fe
 	return qfile->queue->object.flags & WEIR_CREATE_PRIVATE ? -EACCES : 0;
 }
 
+/* Settles, and says so in @user, lest it is done again when the call is restarted. */
+static int weir_fetch_settle(struct weir_queue_file *qfile, struct weir_fetch __user *user,
+			     const struct weir_fetch *fetch)
+{
+	long ret = weir_settle_runs(qfile, u64_to_user_ptr(fetch->settle), fetch->nr_settle);
+
+	if (ret < 0)
+		return ret;
+	return put_user(0, &user->nr_settle);
+}
+
 int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
 		     const struct weir_command *command)
 {
@@ -151,8 +170,7 @@ int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
 	if (!ret)
 		ret = weir_check_fetch(file, fetch);
 	if (!ret && fetch->nr_settle)
-		ret = weir_settle_runs(file->private_data, u64_to_user_ptr(fetch->settle),
-				       fetch->nr_settle);
+		ret = weir_fetch_settle(file->private_data, command->arg, fetch);
 	if (ret < 0)
 		return ret;
 	call->patience = weir_patience(command->nonblock, fetch->timeout_ns);
@@ -207,10 +225,7 @@ static long weir_command_fetch(struct file *file, const struct weir_command *com
 	ret = weir_fetch_begin(&call, file, command);
 	if (!ret)
 		ret = weir_fetch_take(&call, &call.patience);
-	/* Restarted, it would wait as long as before, and settle once more. */
-	if (ret == -ERESTARTSYS && (call.patience.until || call.fetch.nr_settle))
-		return -EINTR;
-	return ret;
+	return weir_interrupted(ret, &call.patience);
 }
 
 static long weir_command_layout(struct weir_queue *queue, const struct weir_command *command)

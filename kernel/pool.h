@@ -130,7 +130,8 @@ static inline void *weir_pool_at(const struct weir_pool *pool, u32 place, u32 at
 	u64 byte = (u64)place * WEIR_ALIGN + at;
 	u32 page = byte >> PAGE_SHIFT;
 
-	void *mem = READ_ONCE(pool->blocks[page / WEIR_BLOCK_PAGES]->pages[page % WEIR_BLOCK_PAGES]);
+	const struct weir_block *block = pool->blocks[page / WEIR_BLOCK_PAGES];
+	void *mem = READ_ONCE(block->pages[page % WEIR_BLOCK_PAGES]);
 
 	*room = min(*room, (u32)(PAGE_SIZE - offset_in_page(byte)));
 	return likely(mem) ? mem + offset_in_page(byte) : NULL;

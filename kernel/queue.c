@@ -114,8 +114,11 @@ static u64 weir_queue_oldest_age(const struct weir_queue *queue, u64 now)
 
 	if (queue->ready.first)
 		oldest = weir_entry_desc(queue->ready.first)->stamp_ns;
-	if (back)
-		oldest = min(oldest, weir_entry_desc(rb_entry(back, struct weir_entry, node))->stamp_ns);
+	if (back) {
+		struct weir_entry *entry = rb_entry(back, struct weir_entry, node);
+
+		oldest = min(oldest, weir_entry_desc(entry)->stamp_ns);
+	}
 	return now > oldest ? now - oldest : 0;
 }
 

@@ -279,6 +279,7 @@ int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 		io_uring_cmd_done(ioucmd, -EAGAIN, 0, issue_flags);
 		return -EIOCBQUEUED;
 	case -ERESTARTSYS:
+	case -ERESTARTNOHAND:
 		return -EINTR;
 	default:
 		return ret;

@@ -14,12 +14,17 @@
  * The *offset* of a message is its 64-bit number in its queue: 0 for the first
  * one, then one more for each. An offset is never used again.
  *
- * A *consumer* is a process that receives through one open file description.
- * A message that was handed to a consumer and is not yet settled is *leased*.
- * When the process ends, or the description is closed for good, whichever is
- * first, its leased messages go back to the queue and are delivered again,
- * before anything not yet delivered, in their old order. Each message carries
- * the number of times it was delivered, this time included.
+ * A *consumer* is a process, all its threads together, that receives through one
+ * open file description. A message that was handed to a consumer and is not yet
+ * settled is *leased*. When the process ends, or the description is closed for
+ * good, whichever is first, its leased messages go back to the queue and are
+ * delivered again, before anything not yet delivered, in the order of their
+ * offsets. (When it held more than 1024, they go back 1024 at a time.) Each
+ * message carries the number of times it was delivered, this time included.
+ *
+ * A description is closed for good when no descriptor of it is left in any
+ * process, no mapping, and no command in an io_uring. A lease survives exec() if
+ * the descriptor does.
  *
  * Files
  * =====
@@ -29,10 +34,11 @@
  *                          io_uring (IORING_OP_URING_CMD)
  *   /sys/class/weir/NAME/  its figures, one value a file
  *
- * A name is 1 to 249 characters of [A-Za-z0-9._-], the first of them none of
- * "." and "-". A queue's node belongs to whoever created it, with the mode
- * chosen at creation; chmod, chown and ACLs work as on any node. Rights are
- * those of the process that opened the descriptor, wherever it is passed.
+ * A name is 1 to 249 characters of [A-Za-z0-9._-] and begins with neither "."
+ * nor "-"; anything else is EINVAL, and ENAMETOOLONG if only too long. A queue's node belongs to whoever created it, with the mode
+ * chosen at creation, whatever the umask; chmod, chown and ACLs work as on any
+ * node. Rights are those of the process that opened the descriptor, wherever it
+ * is passed. Whoever may open the control device may create.
  *
  * read and write
  * ==============
@@ -40,16 +46,22 @@
  * write(2), writev(2): one message of n > 0 bytes, whole or not at all. Writing
  * 0 bytes sends nothing. When the queue is full it waits, or fails with EAGAIN
  * under O_NONBLOCK. A message is at most WEIR_MESSAGE_MAX bytes and no more
- * than a quarter of the queue's max_bytes, or EMSGSIZE.
+ * than a quarter of the queue's max_bytes, or EMSGSIZE; its key and headers, and
+ * what aligns these, count.
  *
  * read(2), readv(2): the payload of the next message, settled when its last
  * byte has been copied. A read that is shorter than the message leaves the rest
  * for the next read on the same description; closing it before puts the message
  * back whole. When the queue is empty it waits, or fails with EAGAIN under
- * O_NONBLOCK. An empty message (WEIR_IOC_SEND can make one) reads as 0 bytes.
+ * O_NONBLOCK. An empty message (WEIR_IOC_SEND can make one) reads as 0 bytes, as
+ * an end of file would. Key and headers are not seen. Reading 0 bytes takes
+ * nothing. Of a message that is read in part the rest is nobody else's: it counts
+ * as leased, and FETCH takes the next one.
  *
  * poll(2): EPOLLIN when a message or the rest of one can be read, EPOLLOUT when
- * there is room, EPOLLERR | EPOLLHUP once the queue is destroyed.
+ * there is room for a small message (a large one may still be EAGAIN: wait for
+ * its room by sending it with a timeout, or through an io_uring), EPOLLERR |
+ * EPOLLHUP once the queue is destroyed. Only what the descriptor was opened for.
  *
  * The commands
  * ============
@@ -61,23 +73,45 @@
  *
  * and on any io_uring, with ordinary 64-byte SQEs:
  *
+ *   memset(sqe, 0, sizeof(*sqe));
  *   sqe->opcode = IORING_OP_URING_CMD;
  *   sqe->fd = fd;
  *   sqe->cmd_op = WEIR_IOC_SEND;
- *   *(struct weir_uring_cmd *)sqe->cmd = (struct weir_uring_cmd){
- *           .addr = (uintptr_t)&send, .len = sizeof(send) };
+ *   struct weir_uring_cmd cmd = { .addr = (uintptr_t)&send, .len = sizeof(send) };
+ *   memcpy(sqe->cmd, &cmd, sizeof(cmd));
  *
- * The value is that of the ioctl, or the CQE's res: 0 or a count, or -errno.
+ * The *value* of a command is that of the ioctl, or the CQE's res: -errno, or
+ * what is said with each, or 0. What a command writes back is only valid when the
+ * value is not an error, but where it is said otherwise.
+ *
+ *   command  on       opened for  waits      value
+ *   VERSION  any      any         no         0
+ *   CREATE   control  any         no         0
+ *   DESTROY  control  any         no         0
+ *   PURGE    control  any         no         0
+ *   INFO     any      any         no         0
+ *   SEND     a queue  writing     for room   messages taken
+ *   FETCH    a queue  reading     for one    messages taken
+ *   SETTLE   a queue  reading     no         messages settled
+ *   LAYOUT   a queue  any         no         0
+ *   CANCEL   a queue  any         no         commands met
+ *
  * Through a ring a command that has to wait does not hold up the ring; the
  * structure, and all that it points to, must stay valid and unchanged until the
- * CQE is there. IORING_SETUP_IOPOLL rings are refused with EOPNOTSUPP. Commands
- * for the control device go by ioctl only.
+ * CQE is there. Linked, drained, IOSQE_ASYNC and SQPOLL submissions work; an
+ * IORING_SETUP_IOPOLL ring is EOPNOTSUPP, and so are commands for the control
+ * device, which go by ioctl only.
+ *
+ * O_NONBLOCK on the descriptor comes before any timeout. A wait that a signal
+ * interrupts is EINTR; it is restarted if no handler ran, and under SA_RESTART if
+ * it had no timeout.
  *
  * Growth: structures only ever grow at their ends, and the size (of the ioctl's
  * number, or len) says which version the caller knows. Fields that the caller
  * does not know are zero to the kernel; bytes that the kernel does not know
  * must be zero, or E2BIG. Flags that the kernel does not know are EINVAL, and
- * so is a reserved field that is not zero.
+ * so is a reserved field that is not zero, and a structure that is shorter than
+ * its first version.
  *
  * Errors, wherever they apply
  * ===========================
@@ -86,19 +120,23 @@
  *   E2BIG      the structure is newer than the kernel and uses what is new
  *   EFAULT     memory that cannot be read or written
  *   EMSGSIZE   a message larger than the queue takes
- *   ENAMETOOLONG, ENOENT, EEXIST   of names
- *   EACCES     not opened for that (send: writing; fetch, settle: reading)
+ *   ENOENT, EEXIST, ENAMETOOLONG   of names
+ *   EACCES     not opened for that (read and write: EBADF); mapping, or reading
+ *              in place, what is WEIR_CREATE_PRIVATE
  *   EPERM      not the creator of the object, nor CAP_SYS_ADMIN
- *   EBUSY      destroy: not empty, or somebody has it open
- *   EDQUOT     the creator's memory limit is reached
+ *   EBUSY      destroy: not empty, or somebody has it open; of a run: see SETTLE
+ *   EDQUOT     the limit of the creator's user is reached (by all its objects
+ *              together; the module's parameter user_limit)
  *   ENOMEM     the creator's cgroup, or the machine, has no memory
- *   EAGAIN     full or empty now, and told not to wait
+ *   EAGAIN     full or empty now, and told not to wait (timeout 0, O_NONBLOCK)
  *   ETIMEDOUT  waited as long as asked
- *   ECANCELED  a waiting command was cancelled, or its ring or task ended
+ *   ECANCELED  a FETCH that waited in a ring was cancelled, or its task ended
  *   EINTR      a signal came while waiting
- *   ESTALE     a settlement for a message that the settler does not hold
+ *   ESTALE     a settlement of what is not leased so through this description
  *   ESHUTDOWN  the queue was destroyed
  *   ENOTTY     not a command of this kind of file
+ *   EOPNOTSUPP not through such a ring
+ *   ENXIO      opening a node that was kept of a queue that is gone
  */
 #ifndef _UAPI_LINUX_WEIR_H
 #define _UAPI_LINUX_WEIR_H
@@ -106,7 +144,7 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
-/* The version of this interface; it changes when a program must change. */
+/* The version of this interface: a program refuses to run with another one. */
 #define WEIR_ABI_VERSION	0
 
 /* Bytes of a name with its NUL; a name itself has at most 249. */
@@ -117,17 +155,18 @@
 /* The most messages that one command sends, takes, or settles as one run. */
 #define WEIR_BATCH_MAX		1024U
 /* The largest key, and the largest block of headers, in bytes. */
-#define WEIR_KEY_MAX		4096
+#define WEIR_KEY_MAX		4096U
 #define WEIR_HEADERS_MAX	(64U << 10)
-#define WEIR_HEADER_NAME_MAX	255
+#define WEIR_HEADER_NAME_MAX	255U
 
 /*
  * Space is counted in units of this many bytes: a message takes its payload,
- * key and headers, rounded up. It is also how payloads are aligned.
+ * key and headers as laid out (struct weir_desc), rounded up. It is also how
+ * payloads are aligned.
  */
 #define WEIR_ALIGN		64
 
-/* What a queue has when nothing is asked for, and the least and most. */
+/* max_messages and max_bytes: if nothing is asked for, the least, the most. */
 #define WEIR_DEFAULT_MESSAGES	65536U
 #define WEIR_DEFAULT_BYTES	(64ULL << 20)
 #define WEIR_MIN_BYTES		4096ULL
@@ -160,10 +199,11 @@ struct weir_create {
 	char	name[WEIR_NAME_SIZE];
 	__u32	type;		/* enum weir_type */
 	__u32	flags;		/* WEIR_CREATE_* */
-	__u32	mode;		/* of the node, at most 0777; 0: 0660 */
+	__u32	mode;		/* of the node, at most 0777; 0 means 0660 */
 	__u32	reserved;	/* 0 */
-	__u64	max_messages;	/* that it holds, settled ones not counted; 0: default */
-	__u64	max_bytes;	/* likewise, in WEIR_ALIGN units a message; 0: default */
+	__u64	max_messages;	/* that it holds, ready and leased; 0: the default */
+	__u64	max_bytes;	/* of these; rounded down to units of WEIR_ALIGN; 0: the
+				 * default */
 };
 
 /* Payloads may not be mapped: mmap() is EACCES, FETCH must copy. */
@@ -172,8 +212,9 @@ struct weir_create {
 /*
  * WEIR_IOC_DESTROY, on control: takes the object and its node away. Only for
  * its creator and CAP_SYS_ADMIN. EBUSY while it holds messages or somebody has
- * it open, unless forced: then all who use it get ESHUTDOWN, at once also those
- * who wait, and what it held is lost.
+ * it open, unless forced: then whatever is done with it is ESHUTDOWN, at once
+ * also for those who wait, and what it held is lost. What was mapped stays
+ * readable until it is unmapped.
  */
 struct weir_destroy {
 	char	name[WEIR_NAME_SIZE];
@@ -185,7 +226,8 @@ struct weir_destroy {
 
 /*
  * WEIR_IOC_PURGE, on control: throws away the messages that are ready at the
- * time of the call. Leased ones are left to their holders. Only for the
+ * time of the call. Leased ones, and one that is read in part, are left to their
+ * holders. Only for the
  * object's creator and CAP_SYS_ADMIN.
  */
 struct weir_purge {
@@ -198,7 +240,8 @@ struct weir_purge {
 /*
  * WEIR_IOC_INFO: the limits and figures of one object, taken at one moment. On
  * control for the object of that name, on an object's own descriptor for that
- * object, whatever @name says. sysfs shows the same values under the same names.
+ * object, whatever @name says, without flags. sysfs shows the same values under
+ * the same names, @type as a word, @mode in octal and the create_flags one by one.
  *
  * sent == settled + purged + depth + leased, always.
  */
@@ -214,7 +257,7 @@ struct weir_info {
 	__u64	max_bytes;	/* out */
 	__u64	depth;		/* out: messages ready to be delivered */
 	__u64	leased;		/* out: delivered, not yet settled */
-	__u64	bytes;		/* out: space taken, by drafts of senders too */
+	__u64	bytes;		/* out: space taken; by what is being sent, too */
 	__u64	memory;		/* out: bytes charged to the creator */
 	__u64	sent;		/* out: messages ever taken in; the next offset */
 	__u64	received;	/* out: deliveries, repeated ones too */
@@ -226,7 +269,10 @@ struct weir_info {
 	__u64	oldest_age_ns;	/* out: since the oldest ready message was sent; 0: none */
 };
 
-/* The object whose name comes next in byte order after @name ("" begins). */
+/*
+ * The object whose name comes next in byte order after @name, which is "" or a
+ * well-formed name, and need not exist; ENOENT behind the last.
+ */
 #define WEIR_INFO_NEXT		(1U << 0)
 
 /*
@@ -235,8 +281,9 @@ struct weir_info {
  * even the first was. They get consecutive offsets from @first_offset on, and
  * all become visible at one moment. Taken are at most WEIR_BATCH_MAX at a time,
  * and as many as there is room for; when there is none for the first, it waits,
- * unless the descriptor is O_NONBLOCK. What is wrong with a later message of the
- * batch (its fields, its size, its memory) ends the batch before it.
+ * unless the descriptor is O_NONBLOCK. It does not wait for more than that.
+ * What is wrong with a later message of the batch (its fields, its size, its
+ * memory) ends the batch before it. Send the rest to learn why: then it is first.
  */
 struct weir_send {
 	__u64	messages;	/* struct weir_message * */
@@ -280,8 +327,8 @@ struct weir_header {
  * struct weir_desc - a message, as its receiver sees it
  *
  * The payload stands at @pos, the key right behind the payload, the headers at
- * the next multiple of 8 behind the key. @pos counts from the beginning of the
- * mapped pool, or of the buffer of a FETCH that copies.
+ * the first multiple of 8 not before the end of the key. @pos counts from the
+ * beginning of the mapped pool, or of the buffer of a FETCH that copies.
  */
 struct weir_desc {
 	__u64	offset;
@@ -295,7 +342,7 @@ struct weir_desc {
 	__u32	uid;		/* of the sender: the effective ids of who opened */
 	__u32	gid;		/* the descriptor, and the process that sent; all */
 	__u32	pid;		/* as the initial namespaces number them */
-	__u32	slot;		/* its place in the index */
+	__u32	slot;		/* its place in the index; in a copy, too */
 	__u64	reserved;
 };
 
@@ -304,7 +351,8 @@ struct weir_desc {
  *
  * FETCH gives runs and SETTLE takes them, whole or in part: the messages
  * @offset to @offset + @count - 1, in the slots @slot to @slot + @count - 1 of
- * the index, each delivered @deliveries times.
+ * the index, each delivered @deliveries times. Slots do not wrap around. What
+ * FETCH gave can be given to SETTLE as it is: to acknowledge.
  */
 struct weir_run {
 	__u64	offset;
@@ -324,30 +372,35 @@ enum weir_settle_op {
 
 /*
  * WEIR_IOC_FETCH, on a queue opened for reading: takes messages. Value: how
- * many. They are leased to the calling process through this descriptor until
- * they are settled or the process or the descriptor ends. When there is none it
+ * many. They are leased to the calling process through this description until
+ * they are settled, or the process or the description ends. When there is none it
  * waits for one, unless the descriptor is O_NONBLOCK, and then takes what there
  * is.
  *
- * In place (@buffer 0): the descriptors are read in the mapped index at the
+ * In place (@buffer and @buffer_len 0): the descriptors are read in the mapped index at the
  * slots of the runs, the payloads in the mapped pool; both stay as they are
  * until the message is settled or the lease ends.
  *
  * Copied (@buffer set): the buffer is filled with one record a message, each a
  * struct weir_desc at a multiple of WEIR_ALIGN with the message behind it; the
- * next record begins at the next multiple of WEIR_ALIGN behind its last byte.
- * What does not fit stays in the queue; EMSGSIZE when the first does not, with
- * the size that it needs in @buffer_len. On EFAULT all goes back.
+ * next record begins at the first multiple of WEIR_ALIGN behind its last byte,
+ * counted from @buffer. A record takes such units whole, and @buffer_len counts
+ * them, in and out. What does not fit stays in the queue; EMSGSIZE when the first
+ * does not, with the size that it needs in @buffer_len.
  *
- * @settle first: the runs there are settled, with their statuses written back,
- * as by WEIR_IOC_SETTLE, before anything is taken, whatever becomes of the rest.
+ * On EFAULT, wherever it comes from, all goes back, and was delivered once more.
+ *
+ * @settle first: when the arguments are right, the runs there are settled, with
+ * their statuses written back, as by WEIR_IOC_SETTLE, before anything is taken and
+ * whatever becomes of the rest; @nr_settle is 0 from then on. @settle and @runs
+ * may be the same memory.
  */
 struct weir_fetch {
 	__u64	runs;		/* struct weir_run *, room for @nr_runs */
 	__u32	nr_runs;	/* in: room, at least 1, used up to 16; out: runs there */
 	__u32	flags;		/* WEIR_FETCH_* */
 	__u32	max_messages;	/* at least 1; more than WEIR_BATCH_MAX is as many */
-	__u32	nr_settle;	/* runs at @settle */
+	__u32	nr_settle;	/* in: runs at @settle, up to WEIR_BATCH_MAX; out: 0 */
 	__u64	max_bytes;	/* of space, though one message in any case; 0: any */
 	__s64	timeout_ns;	/* how long to wait; < 0: for ever, 0: not */
 	__u64	buffer;		/* void *, aligned to 8; 0: read in place */
@@ -355,28 +408,39 @@ struct weir_fetch {
 	__u64	settle;		/* struct weir_run * */
 };
 
-/* Settle what is copied, at once: delivered at most once. Needs @buffer. */
+/* Settle what was copied, when all is told: delivered at most once. Needs @buffer. */
 #define WEIR_FETCH_SETTLED	(1U << 0)
 
 /*
- * WEIR_IOC_SETTLE, on a queue opened for reading: settles runs, by whoever holds
- * the descriptor through which they were fetched. Each run is settled whole, or
- * it has a status and nothing of it was changed: -ESTALE when any of its
- * messages is not leased through this descriptor with that offset, slot and
- * number of deliveries, -EBUSY when it is being read just now. Value: how many
- * messages were settled; an error only for the call itself.
+ * WEIR_IOC_SETTLE, on a queue opened for reading: settles runs, by any process,
+ * through the open file description through which they were fetched. Each run is
+ * settled whole, or it has a status and nothing of it was changed:
+ *
+ *   -ESTALE   one of its messages is not leased through this description, to one
+ *             consumer, with that offset, slot and number of deliveries
+ *   -EBUSY    one of them is being copied out, or was read(2) in part
+ *   -EINVAL   @count is 0 or above WEIR_BATCH_MAX, @op unknown, @reserved not 0
+ *
+ * Value: how many messages were settled; an error only for the call itself. On
+ * EFAULT runs before the one that could not be read, or told of, are settled.
  */
 struct weir_settle {
 	__u64	runs;		/* struct weir_run * */
-	__u32	count;		/* of @runs, 1 to 1024 */
+	__u32	count;		/* of @runs, 1 to WEIR_BATCH_MAX */
 	__u32	flags;		/* 0 */
 };
 
 /*
  * WEIR_IOC_LAYOUT, on a queue: where its memory is mapped from. Both areas are
- * for reading only, MAP_SHARED, on a descriptor opened for reading; any part of
- * whole pages of one area at a time. Memory appears as messages first reach it:
- * touching a page that none has reached is SIGBUS.
+ * for reading only (EACCES), MAP_SHARED (EINVAL), on a descriptor opened for
+ * reading (EACCES); any part of whole pages of one area at a time (EINVAL). They
+ * may be larger than what was asked for. The offsets need a 64-bit off_t: 32-bit
+ * programs define _FILE_OFFSET_BITS as 64.
+ *
+ * Memory appears as messages first reach it: touching a page that none has reached
+ * is SIGBUS. A child does not inherit a mapping over fork(). Whoever maps a pool
+ * sees all that is in it, also what others are handed, and what was settled and is
+ * not yet overwritten: a queue is one domain of trust for those who may receive.
  */
 struct weir_layout {
 	__u64	index_offset;	/* out: for mmap() */
@@ -389,7 +453,7 @@ struct weir_layout {
  * WEIR_IOC_CANCEL, on a queue: ends FETCH commands that wait for a message,
  * and came through an io_uring and this descriptor: their CQEs say ECANCELED,
  * unless they got messages just before. (io_uring's own cancel request does not
- * reach them.) Value: how many it met.
+ * reach them.) Nothing else that waits is met. Value: how many it met, perhaps 0.
  */
 struct weir_cancel {
 	__u64	fetch;		/* the address in their weir_uring_cmd; 0: all of them */
