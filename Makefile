@@ -56,6 +56,11 @@ test:
 	$(MAKE) $(JOBS) all
 	tools/test
 
+test-debug:
+	$(SETUP)
+	$(MAKE) $(JOBS) tools selftests
+	tools/test-debug
+
 bench-gate: modules
 	tools/bench/gate
 
@@ -80,6 +85,7 @@ clean:
 define HELP
 make run         set up, build, and move a real file through a kernel queue
 make test        set up, build, and run every test
+make test-debug  the same on a kernel that reports races, leaks and stray accesses
 make             build the module, the tools and the selftests
 make modules     build weir.ko
 make tools       build the libraries and tools, into build/
@@ -100,4 +106,4 @@ endef
 help:
 	$(info $(HELP))@:
 
-.PHONY: all modules userspace tools selftests check run test bench-gate install uninstall clean help
+.PHONY: all modules userspace tools selftests check run test test-debug bench-gate install uninstall clean help

@@ -35,10 +35,11 @@
  *   /sys/class/weir/NAME/  its figures, one value a file
  *
  * A name is 1 to 249 characters of [A-Za-z0-9._-] and begins with neither "."
- * nor "-"; anything else is EINVAL, and ENAMETOOLONG if only too long. A queue's node belongs to whoever created it, with the mode
- * chosen at creation, whatever the umask; chmod, chown and ACLs work as on any
- * node. Rights are those of the process that opened the descriptor, wherever it
- * is passed. Whoever may open the control device may create.
+ * nor "-"; anything else is EINVAL, and ENAMETOOLONG if only too long. A
+ * queue's node belongs to whoever created it, with the mode chosen at
+ * creation, whatever the umask; chmod, chown and ACLs work as on any node.
+ * Rights are those of the process that opened the descriptor, wherever it is
+ * passed. Whoever may open the control device may create.
  *
  * read and write
  * ==============
@@ -202,8 +203,7 @@ struct weir_create {
 	__u32	mode;		/* of the node, at most 0777; 0 means 0660 */
 	__u32	reserved;	/* 0 */
 	__u64	max_messages;	/* that it holds, ready and leased; 0: the default */
-	__u64	max_bytes;	/* of these; rounded down to units of WEIR_ALIGN; 0: the
-				 * default */
+	__u64	max_bytes;	/* of these, rounded down to WEIR_ALIGN; 0: the default */
 };
 
 /* Payloads may not be mapped: mmap() is EACCES, FETCH must copy. */
@@ -240,8 +240,9 @@ struct weir_purge {
 /*
  * WEIR_IOC_INFO: the limits and figures of one object, taken at one moment. On
  * control for the object of that name, on an object's own descriptor for that
- * object, whatever @name says, without flags. sysfs shows the same values under
- * the same names, @type as a word, @mode in octal and the create_flags one by one.
+ * object, whatever @name says, without flags. sysfs shows the same values
+ * under the same names, @type as a word, @mode in octal and the create_flags
+ * one by one.
  *
  * sent == settled + purged + depth + leased, always.
  */
@@ -377,9 +378,9 @@ enum weir_settle_op {
  * waits for one, unless the descriptor is O_NONBLOCK, and then takes what there
  * is.
  *
- * In place (@buffer and @buffer_len 0): the descriptors are read in the mapped index at the
- * slots of the runs, the payloads in the mapped pool; both stay as they are
- * until the message is settled or the lease ends.
+ * In place (@buffer and @buffer_len 0): the descriptors are read in the mapped
+ * index at the slots of the runs, the payloads in the mapped pool; both stay
+ * as they are until the message is settled or the lease ends.
  *
  * Copied (@buffer set): the buffer is filled with one record a message, each a
  * struct weir_desc at a multiple of WEIR_ALIGN with the message behind it; the
@@ -390,10 +391,10 @@ enum weir_settle_op {
  *
  * On EFAULT, wherever it comes from, all goes back, and was delivered once more.
  *
- * @settle first: when the arguments are right, the runs there are settled, with
- * their statuses written back, as by WEIR_IOC_SETTLE, before anything is taken and
- * whatever becomes of the rest; @nr_settle is 0 from then on. @settle and @runs
- * may be the same memory.
+ * @settle first: when the arguments are right, the runs there are settled,
+ * with their statuses written back, as by WEIR_IOC_SETTLE, before anything is
+ * taken and whatever becomes of the rest; @nr_settle is 0 from then on.
+ * @settle and @runs may be the same memory.
  */
 struct weir_fetch {
 	__u64	runs;		/* struct weir_run *, room for @nr_runs */
@@ -437,10 +438,11 @@ struct weir_settle {
  * may be larger than what was asked for. The offsets need a 64-bit off_t: 32-bit
  * programs define _FILE_OFFSET_BITS as 64.
  *
- * Memory appears as messages first reach it: touching a page that none has reached
- * is SIGBUS. A child does not inherit a mapping over fork(). Whoever maps a pool
- * sees all that is in it, also what others are handed, and what was settled and is
- * not yet overwritten: a queue is one domain of trust for those who may receive.
+ * Memory appears as messages first reach it: touching a page that none has
+ * reached is SIGBUS. A child does not inherit a mapping over fork(). Whoever
+ * maps a pool sees all that is in it, also what others are handed, and what
+ * was settled and is not yet overwritten: a queue is one domain of trust for
+ * those who may receive.
  */
 struct weir_layout {
 	__u64	index_offset;	/* out: for mmap() */
