@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+/* weir queue ... */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "weir.h"
+
+static enum status bad_value(const struct args *args, enum option_id id)
+{
+	return usage(args->verb, "--%s: '%s' will not do", options[id].name,
+		     args->values[id]);
+}
+
+/* 0 means the default to the kernel, and nothing to a user. */
+static bool bad_limit(int ret, uint64_t value)
+{
+	return ret || !value;
+}
+
+enum status queue_create(const struct args *args)
+{
+	struct weir_create_options create = { .size = sizeof(create) };
+	const char *const *values = args->values;
+	const char *name = args->words[0];
+	int ret;
+
+	if (values[OPT_MESSAGES]) {
+		ret = parse_count(values[OPT_MESSAGES], &create.max_messages);
+		if (bad_limit(ret, create.max_messages))
+			return bad_value(args, OPT_MESSAGES);
+	}
+	if (values[OPT_BYTES]) {
+		ret = parse_size(values[OPT_BYTES], &create.max_bytes);
+		if (bad_limit(ret, create.max_bytes))
+			return bad_value(args, OPT_BYTES);
+	}
+	if (values[OPT_MODE] && parse_mode(values[OPT_MODE], &create.mode))
+		return bad_value(args, OPT_MODE);
+	if (values[OPT_PRIVATE])
+		create.flags |= WEIR_CREATE_PRIVATE;
+	ret = weir_create(name, &create);
+	return ret ? fail_control(name, ret) : DONE;
+}
+
+static const char *type_name(uint32_t type)
+{
+	return type == WEIR_TYPE_QUEUE ? "queue" : "unknown";
+}
+
+/* The names and order of sysfs, and the name. */
+static json_t *info_json(const struct weir_info *info)
+{
+	char mode[16];
+
+	snprintf(mode, sizeof(mode), "%04o", info->mode);
+#define FIGURE(field)	#field, (json_int_t)info->field
+	return json_pack(
+		"{ss ss sI sI ss si"
+		" sI sI sI sI sI sI"
+		" sI sI sI sI sI sI sI sI}",
+		"name", info->name, "type", type_name(info->type),
+		FIGURE(uid), FIGURE(gid), "mode", mode,
+		"private", !!(info->create_flags & WEIR_CREATE_PRIVATE),
+		FIGURE(max_messages), FIGURE(max_bytes), FIGURE(depth),
+		FIGURE(leased), FIGURE(bytes), FIGURE(memory),
+		FIGURE(sent), FIGURE(received), FIGURE(redelivered),
+		FIGURE(settled), FIGURE(purged), FIGURE(consumers),
+		FIGURE(waiters), FIGURE(oldest_age_ns));
+#undef FIGURE
+}
+
+static int list_one(const struct weir_info *info, void *context)
+{
+	const struct args *args = context;
+
+	if (info->type != WEIR_TYPE_QUEUE)
+		return 0;
+	if (args->json)
+		return print_json(info_json(info));
+	printf("%-32s %10llu %10llu %12llu %12llu %04o\n", info->name,
+	       (unsigned long long)info->depth,
+	       (unsigned long long)info->leased,
+	       (unsigned long long)info->bytes,
+	       (unsigned long long)info->max_bytes, info->mode);
+	return 0;
+}
+
+enum status queue_list(const struct args *args)
+{
+	int ret;
+
+	if (!args->json)
+		printf("%-32s %10s %10s %12s %12s %s\n", "NAME", "DEPTH",
+		       "LEASED", "BYTES", "MAX_BYTES", "MODE");
+	ret = weir_list(list_one, (void *)args);
+	if (ret < 0)
+		return fail_plain("queues", ret);
+	return ret ? (enum status)ret : print_end();
+}
+
+static void print_field(const char *name, json_t *value)
+{
+	if (json_is_string(value))
+		printf("%-14s %s\n", name, json_string_value(value));
+	else
+		printf("%-14s %lld\n", name,
+		       (long long)json_integer_value(value));
+}
+
+enum status queue_show(const struct args *args)
+{
+	const char *name = args->words[0], *field;
+	struct weir_info info;
+	json_t *object, *value;
+	int ret;
+
+	ret = weir_info(name, &info, sizeof(info));
+	if (!ret && info.type != WEIR_TYPE_QUEUE)
+		ret = -ENOENT;
+	if (ret)
+		return fail_queue(name, ret);
+	object = info_json(&info);
+	if (args->json)
+		return print_json(object);
+	json_object_foreach(object, field, value)
+		print_field(field, value);
+	json_decref(object);
+	return print_end();
+}
+
+enum status queue_purge(const struct args *args)
+{
+	const char *name = args->words[0];
+	uint64_t purged = 0;
+	int ret;
+
+	ret = weir_purge(name, &purged);
+	if (ret < 0)
+		return fail_control(name, ret);
+	if (args->json)
+		return print_json(json_pack("{ss sI}", "name", name, "purged",
+					    (json_int_t)purged));
+	printf("%llu\n", (unsigned long long)purged);
+	return print_end();
+}
+
+enum status queue_destroy(const struct args *args)
+{
+	const char *name = args->words[0];
+	int ret;
+
+	ret = weir_destroy(name, args->values[OPT_FORCE] ?
+			   WEIR_DESTROY_FORCE : 0);
+	return ret < 0 ? fail_control(name, ret) : DONE;
+}

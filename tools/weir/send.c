@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/* weir send */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "weir.h"
+
+/* More than a pipe has to give. */
+#define READ_SIZE	(256U << 10)
+
+struct sender {
+	const struct args	*args;
+	const char		*name;
+	struct weir_queue	*queue;
+	const char		*key;
+	size_t			key_len;
+	void			*headers;
+	size_t			headers_len;
+	bool			has_waited;
+	uint64_t		sent;
+	unsigned int		nr;
+	struct weir_message	messages[WEIR_BATCH_MAX];
+};
+
+static void add_header(struct sender *sender, const char *header,
+		       enum status *status)
+{
+	const char *equals = strchr(header, '=');
+	char name[WEIR_HEADER_NAME_MAX + 1];
+	int ret = -EINVAL;
+
+	if (equals && equals - header < (ptrdiff_t)sizeof(name)) {
+		memcpy(name, header, equals - header);
+		name[equals - header] = 0;
+		ret = weir_header_append(sender->headers, WEIR_HEADERS_MAX,
+					 &sender->headers_len, name,
+					 equals + 1, strlen(equals + 1));
+	}
+	if (ret == -EMSGSIZE)
+		*status = usage(sender->args->verb,
+				"--header: the headers are larger than 64K");
+	else if (ret)
+		*status = usage(sender->args->verb,
+				"--header: '%s' is no NAME=VALUE", header);
+}
+
+static enum status sender_options(struct sender *sender)
+{
+	const struct args *args = sender->args;
+	enum status status = DONE;
+	unsigned int i;
+
+	if (args->values[OPT_KEY]) {
+		sender->key = args->values[OPT_KEY];
+		sender->key_len = strlen(sender->key);
+		if (!sender->key_len || sender->key_len > WEIR_KEY_MAX)
+			return usage(args->verb,
+				     "--key: a key has 1 to 4096 bytes");
+	}
+	if (!args->nr_headers)
+		return DONE;
+	sender->headers = aligned_alloc(8, WEIR_HEADERS_MAX);
+	if (!sender->headers)
+		return fail_plain("headers", -ENOMEM);
+	for (i = 0; i < args->nr_headers && !status; i++)
+		add_header(sender, args->headers[i], &status);
+	return status;
+}
+
+static enum status send_failed(struct sender *sender, int ret)
+{
+	enum status status = fail_queue(sender->name, ret);
+
+	if (sender->sent)
+		fprintf(stderr, "weir: queue '%s': the first %llu were sent\n",
+			sender->name, (unsigned long long)sender->sent);
+	return status;
+}
+
+/* Sends all that was added. */
+static enum status sender_flush(struct sender *sender)
+{
+	int64_t patience = WEIR_NOW;
+	unsigned int at = 0;
+	int n;
+
+	while (at < sender->nr) {
+		n = weir_send_batch(sender->queue, sender->messages + at,
+				    sender->nr - at, patience, NULL);
+		if (n == -EAGAIN && patience == WEIR_NOW) {
+			if (!sender->has_waited)
+				fprintf(stderr,
+					"weir: queue '%s': full; waiting for room\n",
+					sender->name);
+			sender->has_waited = true;
+			patience = WEIR_FOREVER;
+			continue;
+		}
+		if (n == -EINTR)
+			continue;
+		if (n < 0)
+			return send_failed(sender, n);
+		at += n;
+		sender->sent += n;
+		patience = WEIR_NOW;
+	}
+	sender->nr = 0;
+	return DONE;
+}
+
+static enum status sender_add(struct sender *sender, const void *data,
+			      size_t len)
+{
+	if (len > WEIR_MESSAGE_MAX) {
+		enum status status = sender_flush(sender);
+
+		return status ? status : send_failed(sender, -EMSGSIZE);
+	}
+	sender->messages[sender->nr++] = (struct weir_message){
+		.data = (uintptr_t)data,
+		.len = len,
+		.key = (uintptr_t)sender->key,
+		.key_len = sender->key_len,
+		.headers = (uintptr_t)sender->headers,
+		.headers_len = sender->headers_len,
+	};
+	return sender->nr == WEIR_BATCH_MAX ? sender_flush(sender) : DONE;
+}
+
+static enum status send_words(struct sender *sender)
+{
+	const struct args *args = sender->args;
+	enum status status = DONE;
+	unsigned int i;
+
+	for (i = 1; i < args->nr_words && !status; i++)
+		status = sender_add(sender, args->words[i],
+				    strlen(args->words[i]));
+	return status ? status : sender_flush(sender);
+}
+
+/*
+ * What one read gave is sent before the next read: that is a batch from a pipe
+ * that is full, and a line from somebody who types.
+ */
+struct input {
+	char	*bytes;
+	size_t	len;
+	size_t	room;
+	char	delimiter;
+};
+
+static ssize_t input_read(struct input *input)
+{
+	ssize_t n;
+
+	if (input->room - input->len < READ_SIZE) {
+		size_t room = input->room + input->room / 2 + READ_SIZE;
+		char *bytes = realloc(input->bytes, room);
+
+		if (!bytes)
+			return -ENOMEM;
+		input->bytes = bytes;
+		input->room = room;
+	}
+	do {
+		n = read(STDIN_FILENO, input->bytes + input->len,
+			 input->room - input->len);
+	} while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* Of the first @fresh bytes there is known to be no delimiter. */
+static enum status send_lines(struct sender *sender, struct input *input,
+			      size_t fresh)
+{
+	char *begin = input->bytes, *end = begin + input->len;
+	char *from = begin + fresh, *at;
+	enum status status = DONE;
+
+	while (!status && (at = memchr(from, input->delimiter, end - from))) {
+		status = sender_add(sender, begin, at - begin);
+		begin = from = at + 1;
+	}
+	if (!status && end - begin > WEIR_MESSAGE_MAX)
+		status = sender_add(sender, begin, end - begin);
+	if (!status)
+		status = sender_flush(sender);
+	input->len = end - begin;
+	memmove(input->bytes, begin, input->len);
+	return status;
+}
+
+static enum status send_input(struct sender *sender, char delimiter)
+{
+	struct input input = { .delimiter = delimiter };
+	enum status status = DONE;
+	size_t before;
+	ssize_t n;
+
+	while (!status) {
+		before = input.len;
+		n = input_read(&input);
+		if (n < 0)
+			status = fail_plain("standard input", n);
+		if (n <= 0)
+			break;
+		input.len += n;
+		status = send_lines(sender, &input, before);
+	}
+	/* The last line may lack its end. */
+	if (!status && input.len)
+		status = sender_add(sender, input.bytes, input.len);
+	if (!status)
+		status = sender_flush(sender);
+	free(input.bytes);
+	return status;
+}
+
+static enum status send_all(struct sender *sender)
+{
+	const char *delimiter = sender->args->values[OPT_DELIMITER];
+	enum status status;
+	char end = '\n';
+
+	if (delimiter && parse_delimiter(delimiter, &end))
+		return usage(sender->args->verb,
+			     "--delimiter: '%s' is not one character",
+			     delimiter);
+	if (sender->args->nr_words > 1)
+		status = send_words(sender);
+	else
+		status = send_input(sender, end);
+	if (!status && sender->args->json)
+		status = print_json(json_pack("{ss sI}", "name", sender->name,
+					      "sent",
+					      (json_int_t)sender->sent));
+	return status;
+}
+
+enum status send_messages(const struct args *args)
+{
+	struct weir_open_options open = {
+		.size = sizeof(open),
+		.flags = WEIR_OPEN_SEND,
+	};
+	struct sender *sender = calloc(1, sizeof(*sender));
+	enum status status;
+	int ret;
+
+	if (!sender)
+		return fail_plain("messages", -ENOMEM);
+	sender->args = args;
+	sender->name = args->words[0];
+	status = sender_options(sender);
+	if (!status) {
+		ret = weir_queue_open(sender->name, &open, &sender->queue);
+		status = ret ? fail_queue(sender->name, ret) :
+			       send_all(sender);
+	}
+	weir_queue_close(sender->queue);
+	free(sender->headers);
+	free(sender);
+	return status;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+/* Being told to stop, so that what is out can still be settled. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <time.h>
+#include "weir.h"
+
+static volatile sig_atomic_t stop_signal;
+
+static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
+
+static void on_signal(int number)
+{
+	stop_signal = number;
+}
+
+void signals_catch(void)
+{
+	struct sigaction action = { .sa_handler = on_signal }, old;
+	unsigned int i;
+
+	/* Without SA_RESTART: they end waits. What nohup ignores stays so. */
+	for (i = 0; i < ARRAY_SIZE(stops); i++) {
+		sigaction(stops[i], NULL, &old);
+		if (old.sa_handler != SIG_IGN)
+			sigaction(stops[i], &action, NULL);
+	}
+}
+
+bool stopped(void)
+{
+	return stop_signal;
+}
+
+void signals_repeat(void)
+{
+	if (!stop_signal)
+		return;
+	signal(stop_signal, SIG_DFL);
+	raise(stop_signal);
+}
+
+int64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000000LL + ts.tv_nsec;
+}
+
+/* A signal between the look and the wait must end the wait. */
+int wait_until(struct pollfd *fds, unsigned int nr, int64_t until)
+{
+	struct timespec ts, *timeout = NULL;
+	sigset_t block, before;
+	unsigned int i;
+	int64_t left;
+	int ret;
+
+	if (until >= 0) {
+		left = until - now_ns();
+		if (left < 0)
+			left = 0;
+		ts.tv_sec = left / 1000000000;
+		ts.tv_nsec = left % 1000000000;
+		timeout = &ts;
+	}
+	sigemptyset(&block);
+	for (i = 0; i < ARRAY_SIZE(stops); i++)
+		sigaddset(&block, stops[i]);
+	sigprocmask(SIG_BLOCK, &block, &before);
+	if (stop_signal) {
+		ret = -EINTR;
+	} else {
+		ret = ppoll(fds, nr, timeout, &before);
+		if (ret < 0)
+			ret = -errno;
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: MIT
+/* What there is: options, verbs, topics, and their help. */
+#include <string.h>
+#include "weir.h"
+
+const struct option_spec options[NR_OPTIONS] = {
+	[OPT_MESSAGES] = { "messages", 0, "N",
+		"how many messages it holds [65536]" },
+	[OPT_BYTES] = { "bytes", 0, "SIZE",
+		"how many bytes of messages it holds [64M]" },
+	[OPT_MODE] = { "mode", 0, "OCTAL",
+		"who may send (w) and receive (r) [0660]" },
+	[OPT_PRIVATE] = { "private", 0, NULL,
+		"nobody may map its memory" },
+	[OPT_FORCE] = { "force", 'f', NULL,
+		"also with messages in it, or open" },
+	[OPT_KEY] = { "key", 'k', "KEY",
+		"the key of each message" },
+	[OPT_HEADER] = { "header", 'H', "NAME=VALUE",
+		"a header of each message; may be repeated" },
+	[OPT_DELIMITER] = { "delimiter", 'd', "C",
+		"what ends a message of the input [\\n]" },
+	[OPT_COUNT] = { "count", 'n', "N",
+		"wait until there were N messages" },
+	[OPT_FOLLOW] = { "follow", 'f', NULL,
+		"for ever" },
+	[OPT_NO_SETTLE] = { "no-settle", 0, NULL,
+		"put the messages back at the end" },
+	[OPT_TIMEOUT] = { "timeout", 't', "DURATION",
+		"wait no longer than this, in all" },
+	[OPT_FORMAT] = { "format", 'F', "FORMAT",
+		"what is printed of a message (weir help formats)" },
+};
+
+const struct verb verbs[] = {
+	{
+		.object = "queue", .name = "create", .words = "NAME",
+		.least = 1, .most = 1, .run = queue_create,
+		.options = BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_MODE) |
+			   BIT(OPT_PRIVATE),
+		.summary = "make a queue",
+		.text =
+"Makes the queue NAME. Its node is /dev/weir/queue/NAME and belongs to you.\n"
+"The queue stays until it is destroyed or the machine stops.\n",
+	}, {
+		.object = "queue", .name = "list", .words = "",
+		.run = queue_list,
+		.summary = "list the queues",
+		.text =
+"Lists the queues in order of their names.\n",
+	}, {
+		.object = "queue", .name = "show", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true, .run = queue_show,
+		.summary = "show limits and figures of a queue",
+		.text =
+"Shows the limits and figures of a queue, by the names that they have in\n"
+"/sys/class/weir/NAME.\n",
+	}, {
+		.object = "queue", .name = "purge", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true, .run = queue_purge,
+		.summary = "throw the messages of a queue away",
+		.text =
+"Throws away the messages that are ready. Those that consumers hold are left\n"
+"to them.\n",
+	}, {
+		.object = "queue", .name = "destroy", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true,
+		.options = BIT(OPT_FORCE), .run = queue_destroy,
+		.summary = "take a queue away",
+		.text =
+"Destroys a queue that is empty and that nobody has open. With --force any:\n"
+"what it holds is lost, and whoever uses it is told so.\n",
+	}, {
+		.name = "send", .words = "NAME [MESSAGE...]",
+		.least = 1, .most = -1U, .takes_queue = true,
+		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_DELIMITER),
+		.run = send_messages,
+		.summary = "send messages to a queue",
+		.text =
+"Sends each MESSAGE. Without one, each line of standard input, without its\n"
+"newline. Waits while the queue is full, and says so.\n",
+	}, {
+		.name = "recv", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true,
+		.options = BIT(OPT_COUNT) | BIT(OPT_FOLLOW) |
+			   BIT(OPT_NO_SETTLE) | BIT(OPT_TIMEOUT) |
+			   BIT(OPT_FORMAT),
+		.run = receive_messages,
+		.summary = "receive messages from a queue",
+		.text =
+"Prints the messages that are there now, each followed by a newline. With -n\n"
+"waits until there were N. With --follow goes on for ever; with both, stays\n"
+"after N and keeps what it did not settle.\n"
+"\n"
+"A message is settled when it was written, and into a pipe, when it was read\n"
+"from there; what does not get out goes back to the queue. So nothing is lost by\n"
+"weir recv q | head -1.\n",
+	}, {
+		.name = "doctor", .words = "", .run = doctor,
+		.summary = "look for what is wrong on this machine",
+		.text =
+"Checks what weir needs, a line for each, with what to do. The status is 0 when\n"
+"nothing fails, 7 without the module, otherwise 1.\n",
+	}, {
+		.name = "help", .words = "[TOPIC...]", .most = 2, .run = help,
+		.summary = "explain a command or a topic",
+		.text =
+"Without a topic, tells which there are.\n",
+	}, {
+		.name = "complete", .words = "[WORD...]", .most = -1U,
+		.run = complete,
+		/* Not shown: it is for shells. */
+	},
+};
+
+const unsigned int nr_verbs = ARRAY_SIZE(verbs);
+
+const struct topic topics[] = {
+	{ "names", "what a queue may be called",
+"1 to 249 characters of A-Z a-z 0-9 . _ - of which the first is none of . and -\n"
+"For send and recv a word with a / in it is the path of a queue's node.\n" },
+	{ "sizes", "how sizes and durations are written",
+"A size is a number of bytes, or one followed by K, M or G (of 1024).\n"
+"A duration is a number followed by ns, us, ms, s, m, h or d.\n" },
+	{ "formats", "what recv --format knows",
+"%v        the message            %o        its offset\n"
+"%k        its key                %t        when it was sent, UTC\n"
+"%h{NAME}  its header NAME        %u        the sender's user id\n"
+"%n        a newline              %%        a percent sign\n"
+"With a format no newline is added.\n" },
+	{ "json", "what -j prints",
+"One object a line. Figures have the names that they have in /sys/class/weir.\n"
+"A message has value, key and headers, or value_base64, key_base64 where they\n"
+"are not UTF-8.\n" },
+	{ "exit", "exit statuses",
+"0 done             4 denied\n"
+"1 failed           5 full, or a limit\n"
+"2 usage            6 timed out\n"
+"3 not found        7 no module\n" },
+};
+
+const unsigned int nr_topics = ARRAY_SIZE(topics);
+
+static bool verb_is(const struct verb *verb, char **words,
+		    unsigned int nr_words, unsigned int *nr)
+{
+	*nr = verb->object ? 2 : 1;
+	if (nr_words < *nr)
+		return false;
+	if (verb->object && strcmp(verb->object, words[0]))
+		return false;
+	return !strcmp(verb->name, words[*nr - 1]);
+}
+
+const struct verb *verb_find(char **words, unsigned int nr_words,
+			     unsigned int *nr)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_verbs; i++)
+		if (verb_is(&verbs[i], words, nr_words, nr))
+			return &verbs[i];
+	return NULL;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+/* The interface is frozen: what was compiled once must go on to mean the same. */
+#include <stddef.h>
+#include "internal.h"
+
+#define SIZE(type, size) \
+	_Static_assert(sizeof(struct type) == (size), #type)
+#define AT(type, field, offset) \
+	_Static_assert(offsetof(struct type, field) == (offset), #type "." #field)
+
+SIZE(weir_version, 16);
+AT(weir_version, features, 8);
+
+SIZE(weir_create, 288);
+AT(weir_create, type, 256);
+AT(weir_create, mode, 264);
+AT(weir_create, max_messages, 272);
+AT(weir_create, max_bytes, 280);
+
+SIZE(weir_destroy, 264);
+AT(weir_destroy, flags, 256);
+
+SIZE(weir_purge, 272);
+AT(weir_purge, purged, 264);
+
+SIZE(weir_info, 392);
+AT(weir_info, type, 260);
+AT(weir_info, max_messages, 280);
+AT(weir_info, depth, 296);
+AT(weir_info, sent, 328);
+AT(weir_info, oldest_age_ns, 384);
+
+SIZE(weir_send, 32);
+AT(weir_send, count, 8);
+AT(weir_send, timeout_ns, 16);
+AT(weir_send, first_offset, 24);
+
+SIZE(weir_message, 64);
+AT(weir_message, len, 24);
+AT(weir_message, key_len, 32);
+AT(weir_message, flags, 36);
+
+SIZE(weir_header, 8);
+AT(weir_header, name_len, 4);
+
+SIZE(weir_desc, 64);
+AT(weir_desc, pos, 8);
+AT(weir_desc, stamp_ns, 16);
+AT(weir_desc, len, 24);
+AT(weir_desc, key_len, 32);
+AT(weir_desc, deliveries, 36);
+AT(weir_desc, uid, 40);
+AT(weir_desc, slot, 52);
+
+SIZE(weir_run, 32);
+AT(weir_run, slot, 8);
+AT(weir_run, deliveries, 16);
+AT(weir_run, status, 24);
+
+SIZE(weir_fetch, 64);
+AT(weir_fetch, nr_runs, 8);
+AT(weir_fetch, nr_settle, 20);
+AT(weir_fetch, timeout_ns, 32);
+AT(weir_fetch, buffer, 40);
+AT(weir_fetch, settle, 56);
+
+SIZE(weir_settle, 16);
+AT(weir_settle, count, 8);
+
+SIZE(weir_layout, 32);
+AT(weir_layout, pool_offset, 16);
+
+SIZE(weir_cancel, 16);
+AT(weir_cancel, flags, 8);
+
+SIZE(weir_uring_cmd, 16);
+AT(weir_uring_cmd, len, 8);
+
+/* The library's own, that programs allocate. */
+#define SIZE_64(type, size) \
+	_Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), #type)
+
+SIZE_64(weir_create_options, 40);
+SIZE_64(weir_open_options, 16);
+SIZE_64(weir_batch_options, 32);
+SIZE_64(weir_ring_options, 16);
+SIZE_64(weir_view, 88);
+SIZE_64(weir_header_view, 32);
+SIZE_64(weir_completion, 24);

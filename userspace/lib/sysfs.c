@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/* Figures of objects for those who may not open /dev/weir/control. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define CLASS	"/sys/class/weir"
+
+struct field {
+	const char	*file;
+	int		base;
+	size_t		offset;		/* in struct weir_info */
+	size_t		size;
+};
+
+#define FIELD(name, base) { \
+	#name, base, offsetof(struct weir_info, name), \
+	sizeof(((struct weir_info *)0)->name) }
+
+static const struct field fields[] = {
+	FIELD(uid, 10), FIELD(gid, 10), FIELD(mode, 8),
+	FIELD(max_messages, 10), FIELD(max_bytes, 10),
+	FIELD(depth, 10), FIELD(leased, 10), FIELD(bytes, 10),
+	FIELD(memory, 10), FIELD(sent, 10), FIELD(received, 10),
+	FIELD(redelivered, 10), FIELD(settled, 10), FIELD(purged, 10),
+	FIELD(consumers, 10), FIELD(waiters, 10), FIELD(oldest_age_ns, 10),
+};
+
+static int read_file(int dir, const char *file, char *text, size_t size)
+{
+	int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, size - 1);
+	if (n < 0)
+		n = -errno;
+	close(fd);
+	if (n < 0)
+		return n;
+	text[n] = 0;
+	text[strcspn(text, "\n")] = 0;
+	return 0;
+}
+
+static int read_number(int dir, const char *file, int base, uint64_t *value)
+{
+	char text[64], *end;
+	int ret = read_file(dir, file, text, sizeof(text));
+
+	if (ret)
+		return ret;
+	*value = strtoull(text, &end, base);
+	return end == text || *end ? -EBADMSG : 0;
+}
+
+static int read_field(int dir, const struct field *field,
+		      struct weir_info *info)
+{
+	void *to = (char *)info + field->offset;
+	uint64_t value;
+	uint32_t narrow;
+	int ret;
+
+	ret = read_number(dir, field->file, field->base, &value);
+	if (ret)
+		return ret;
+	narrow = value;
+	if (field->size == sizeof(narrow))
+		memcpy(to, &narrow, sizeof(narrow));
+	else
+		memcpy(to, &value, sizeof(value));
+	return 0;
+}
+
+static int read_all(int dir, struct weir_info *info)
+{
+	char text[64];
+	uint64_t private;
+	size_t i;
+	int ret;
+
+	ret = read_file(dir, "type", text, sizeof(text));
+	if (ret)
+		return ret;
+	info->type = strcmp(text, "queue") ? 0 : WEIR_TYPE_QUEUE;
+	ret = read_number(dir, "private", 10, &private);
+	if (!ret && private)
+		info->create_flags |= WEIR_CREATE_PRIVATE;
+	for (i = 0; !ret && i < ARRAY_SIZE(fields); i++)
+		ret = read_field(dir, &fields[i], info);
+	return ret;
+}
+
+/* @name was checked: it has no '/' and does not begin with '.'. */
+int sysfs_info(const char *name, struct weir_info *info)
+{
+	int class, dir, ret;
+
+	memset(info, 0, sizeof(*info));
+	strncpy(info->name, name, sizeof(info->name) - 1);
+	class = open(CLASS, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (class < 0)
+		return errno == ENOENT ? -ENODEV : -errno;
+	dir = openat(class, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		ret = -errno;
+	else
+		ret = read_all(dir, info);
+	if (dir >= 0)
+		close(dir);
+	close(class);
+	/* An attribute of an object that goes away meanwhile is ENODEV. */
+	return ret == -ENODEV ? -ENOENT : ret;
+}
+
+static int by_bytes(const struct dirent **a, const struct dirent **b)
+{
+	return strcmp((*a)->d_name, (*b)->d_name);
+}
+
+/* The control device is in the class too, and is no object. */
+static int is_object(const struct dirent *entry)
+{
+	return !name_check(entry->d_name);
+}
+
+int sysfs_list(weir_list_fn *each, void *context)
+{
+	struct dirent **entries;
+	struct weir_info info;
+	int n, i, ret = 0;
+
+	n = scandir(CLASS, &entries, is_object, by_bytes);
+	if (n < 0)
+		return errno == ENOENT ? -ENODEV : -errno;
+	for (i = 0; i < n; i++) {
+		if (!ret && !sysfs_info(entries[i]->d_name, &info))
+			ret = each(&info, context);
+		free(entries[i]);
+	}
+	free(entries);
+	return ret;
+}

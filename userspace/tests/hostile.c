@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+/*
+ * I33: a kernel that lies. ioctl() here is ours, and answers FETCH and SETTLE
+ * with nonsense drawn from a seed; whatever the library then hands out must lie
+ * within the memory that it may read. Built with the address sanitizer.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <weir/weir.h>
+#include "tap.h"
+
+#define INDEX_LENGTH	4096U
+#define POOL_LENGTH	16384U
+#define ROUNDS		200000
+
+static uint64_t seed = 1;
+static unsigned char *memory;		/* index, then pool */
+static bool honest;
+
+static uint64_t draw(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+/* Mostly fits, or lies at an edge: there is little to find in the wide. */
+static uint64_t nasty(uint64_t edge)
+{
+	switch (draw() % 64) {
+	case 0: return draw();
+	case 1: return edge - draw() % 130;
+	case 2: return edge + draw() % 130;
+	case 3: return -(draw() % 130);
+	case 4: return UINT32_MAX - draw() % 130;
+	default: return draw() % (edge + 1);
+	}
+}
+
+static void lie_desc(struct weir_desc *desc, uint64_t edge)
+{
+	desc->pos = nasty(edge - edge / 4);
+	desc->len = nasty(draw() % 16 ? 64 : edge);
+	desc->key_len = nasty(64);
+	desc->headers_len = draw() % 2 ? nasty(64) : 0;
+	desc->offset = draw() % 64;
+}
+
+static int lie_fetch(struct weir_fetch *fetch)
+{
+	struct weir_run *runs = (void *)(uintptr_t)fetch->runs;
+	struct weir_desc *index = (void *)memory;
+	uint32_t room = fetch->nr_runs, n, i, j, sum = 0;
+	unsigned char *buffer = (void *)(uintptr_t)fetch->buffer;
+	uint64_t length = fetch->buffer_len, at = 0;
+
+	n = draw() % 4 ? draw() % 3 : draw() % (room + 1);
+	for (i = 0; i < n; i++) {
+		runs[i].count = draw() % 8 ? draw() % 4 : nasty(8);
+		runs[i].slot = nasty(INDEX_LENGTH / sizeof(*index));
+		runs[i].offset = draw() % 64;
+		sum += runs[i].count;
+		for (j = 0; j < runs[i].count && j < 8; j++) {
+			if (runs[i].slot + j >= INDEX_LENGTH / sizeof(*index))
+				break;
+			lie_desc(&index[runs[i].slot + j], POOL_LENGTH);
+			if (draw() % 32)
+				index[runs[i].slot + j].offset =
+					runs[i].offset + j;
+		}
+	}
+	fetch->nr_runs = draw() % 8 ? n : nasty(room);
+	while (buffer && at + sizeof(struct weir_desc) <= length) {
+		struct weir_desc desc = { 0 };
+
+		lie_desc(&desc, length);
+		if (draw() % 32)
+			desc.pos = at + sizeof(desc);
+		memcpy(buffer + at, &desc, sizeof(desc));
+		at += (sizeof(desc) + desc.len + desc.key_len +
+		       desc.headers_len + 8 + 63) % 4096 & ~63ULL;
+	}
+	fetch->buffer_len = draw() % 4 ? length : nasty(length);
+	if (draw() % 32 == 0) {
+		errno = draw() % 2 ? EMSGSIZE : EAGAIN;
+		return -1;
+	}
+	return draw() % 16 ? (int)sum : (int)nasty(room);
+}
+
+static int lie_settle(struct weir_settle *settle)
+{
+	struct weir_run *runs = (void *)(uintptr_t)settle->runs;
+	uint32_t i;
+
+	for (i = 0; i < settle->count; i++)
+		if (draw() % 4)
+			runs[i].status = draw() % 4 ? 0 : (int)nasty(4095);
+	return draw() % 4 ? (int)nasty(64) : 0;
+}
+
+int ioctl(int fd, unsigned long number, ...)
+{
+	va_list ap;
+	void *arg;
+
+	(void)fd;
+	va_start(ap, number);
+	arg = va_arg(ap, void *);
+	va_end(ap);
+	switch ((uint32_t)number) {
+	case WEIR_IOC_VERSION:
+		return 0;
+	case WEIR_IOC_LAYOUT:
+		*(struct weir_layout *)arg = (struct weir_layout){
+			.index_length = honest ? INDEX_LENGTH : nasty(4096),
+			.pool_offset = INDEX_LENGTH,
+			.pool_length = honest ? POOL_LENGTH : nasty(16384),
+		};
+		return 0;
+	case WEIR_IOC_FETCH:
+		return lie_fetch(arg);
+	case WEIR_IOC_SETTLE:
+		return lie_settle(arg);
+	}
+	errno = ENOTTY;
+	return -1;
+}
+
+static volatile unsigned char sink;
+
+static void touch(const void *bytes, size_t len)
+{
+	const unsigned char *at = bytes;
+
+	if (!len)
+		return;
+	sink += at[0] + at[len - 1] + at[len / 2];
+}
+
+static bool touch_view(const struct weir_view *view)
+{
+	struct weir_header_view header;
+	size_t at = 0;
+	unsigned int n = 0;
+
+	touch(view->data, view->desc.len);
+	touch(view->key, view->desc.key_len);
+	touch(view->headers, view->desc.headers_len);
+	while (weir_header_next(view, &at, &header) > 0) {
+		touch(header.name, header.name_len);
+		touch(header.value, header.value_len);
+		if (++n > view->desc.headers_len)
+			return false;
+	}
+	return true;
+}
+
+static bool round_of(struct weir_batch *batch, unsigned int *believed)
+{
+	unsigned int i, n;
+	int got;
+
+	got = draw() % 2 ? weir_receive(batch, WEIR_NOW) :
+			   weir_settle_receive(batch, WEIR_ACK, WEIR_NOW);
+	n = weir_batch_count(batch);
+	if (got > 0 && n != (unsigned int)got)
+		return false;
+	*believed += got > 0;
+	for (i = 0; i < n; i++)
+		if (!touch_view(weir_batch_view(batch, i)))
+			return false;
+	if (n && draw() % 2)
+		weir_settle(batch, draw() % n, 1, WEIR_RELEASE);
+	return !weir_batch_view(batch, n);
+}
+
+static bool rounds(int fd, uint32_t flags)
+{
+	struct weir_batch_options options = {
+		.size = sizeof(options), .max_messages = 16, .flags = flags,
+		.buffer_size = 4096,
+	};
+	struct weir_queue *queue;
+	struct weir_batch *batch;
+	unsigned int believed = 0;
+	bool good = true;
+	int i;
+
+	if (weir_queue_adopt(dup(fd), NULL, &queue) ||
+	    weir_batch_new(queue, &options, &batch))
+		return false;
+	if (honest && weir_batch_mapped(batch) != !flags)
+		return false;
+	for (i = 0; good && i < ROUNDS; i++)
+		good = round_of(batch, &believed);
+	weir_batch_free(batch);
+	weir_queue_close(queue);
+	/* Lies that are always seen through do not test much. */
+	printf("# %u of %u believed\n", believed, ROUNDS);
+	return good && believed > ROUNDS / 100;
+}
+
+/* Whatever is said of the layout, it is mapped or it is not. */
+static bool layouts(int fd)
+{
+	struct weir_queue *queue;
+	struct weir_batch *batch;
+	int i;
+
+	for (i = 0; i < 1000; i++) {
+		if (weir_queue_adopt(dup(fd), NULL, &queue))
+			return false;
+		if (!weir_batch_new(queue, NULL, &batch))
+			weir_batch_free(batch);
+		weir_queue_close(queue);
+	}
+	return true;
+}
+
+static bool headers_round_trip(void)
+{
+	uint64_t block[32];
+	struct weir_view view = { .headers = block };
+	struct weir_header_view header;
+	size_t used = 0, at = 0;
+
+	if (weir_header_append(block, sizeof(block), &used, "a", "one", 3) ||
+	    weir_header_append(block, sizeof(block), &used, "bc", NULL, 0) ||
+	    weir_header_append(block, sizeof(block), &used, "", "x", 1) !=
+		    -EINVAL ||
+	    weir_header_append(block, used + 8, &used, "a", "b", 1) !=
+		    -EMSGSIZE)
+		return false;
+	view.desc.headers_len = used;
+	if (weir_header_next(&view, &at, &header) != 1 ||
+	    header.name_len != 1 || header.value_len != 3 ||
+	    memcmp(header.value, "one", 3))
+		return false;
+	if (weir_header_next(&view, &at, &header) != 1 ||
+	    memcmp(header.name, "bc", 2) || header.value_len)
+		return false;
+	return !weir_header_next(&view, &at, &header);
+}
+
+static bool options_sized(int fd)
+{
+	struct {
+		struct weir_open_options known;
+		uint64_t newer;
+	} options = { .known.size = sizeof(options) };
+	struct weir_queue *queue;
+	int ret;
+
+	ret = weir_queue_adopt(dup(fd), &options.known, &queue);
+	if (ret)
+		return false;
+	weir_queue_close(queue);
+	options.newer = 1;
+	return weir_queue_adopt(fd, &options.known, &queue) == -E2BIG;
+}
+
+int main(void)
+{
+	int fd = memfd_create("weir", 0);
+
+	if (fd < 0 || ftruncate(fd, INDEX_LENGTH + POOL_LENGTH))
+		return 1;
+	memory = mmap(NULL, INDEX_LENGTH + POOL_LENGTH, PROT_READ | PROT_WRITE,
+		      MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED)
+		return 1;
+	ok(layouts(fd), "I33 layouts that cannot be");
+	honest = true;
+	ok(rounds(fd, 0), "I33 messages in place that cannot be");
+	ok(rounds(fd, WEIR_BATCH_COPY), "I33 copied messages that cannot be");
+	ok(rounds(fd, WEIR_BATCH_SETTLED), "I33 settled messages likewise");
+	ok(headers_round_trip(), "headers come back as they were put");
+	ok(options_sized(fd), "options that are newer than the library");
+	return tap_end();
+}
