@@ -63,9 +63,9 @@ static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *t
 	__poll_t events = 0;
 
 	if (file->f_mode & FMODE_READ)
-		poll_wait(file, &queue->readers, table);
+		poll_wait(file, &queue->readers.pollers, table);
 	if (file->f_mode & FMODE_WRITE)
-		poll_wait(file, &queue->writers, table);
+		poll_wait(file, &queue->writers.pollers, table);
 	/* Pairs with the barrier of wq_has_sleeper(), for what is read below. */
 	smp_mb();
 

@@ -51,7 +51,6 @@ static long weir_control_create(struct file *file, const struct weir_command *co
 	ret = weir_control_check_create(&create);
 	if (ret)
 		return ret;
-	guard(mutex)(&instance->lock);
 	return weir_queue_create(instance, &create, file->f_cred, &weir_queue_doors);
 }
 

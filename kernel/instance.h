@@ -12,7 +12,7 @@
  *   users_lock                      users of account.c; taken alone
  *   mmap_lock                       a page fault; takes none of ours
  *   pid->wait_pidfd.lock            death.c; only queues work inside
- *   queue->readers.lock, queue->writers.lock
+ *   locks of queue->readers and queue->writers
  *                                   wait queues; only wake inside, and are not
  *                                   taken under queue->lock
  *

@@ -30,10 +30,7 @@ int weir_object_init(struct weir_object *object, struct weir_instance *instance,
 	ret = weir_account_init(&object->account, object->uid);
 	if (ret)
 		return ret;
-	ret = dev_set_name(&object->dev, "%s", create->name);
-	if (ret)
-		return ret;
-	return weir_devt_get(&object->dev.devt);
+	return dev_set_name(&object->dev, "%s", create->name);
 }
 
 void weir_object_exit(struct weir_object *object)
@@ -88,6 +85,9 @@ int weir_object_publish(struct weir_object *object, const struct weir_doors *doo
 
 	if (weir_object_find(instance, weir_object_name(object)))
 		return -EEXIST;
+	ret = weir_devt_get(&object->dev.devt);
+	if (ret)
+		return ret;
 
 	object->dev.groups = doors->groups;
 	cdev_init(&object->cdev, doors->fops);

@@ -45,6 +45,27 @@ static const struct device_type weir_queue_type = {
 	.devnode = weir_queue_devnode,
 };
 
+static void weir_line_init(struct weir_line *line)
+{
+	init_waitqueue_head(&line->waiters);
+	init_waitqueue_head(&line->pollers);
+}
+
+static void weir_line_wake(struct weir_line *line, __poll_t events)
+{
+	if (wq_has_sleeper(&line->waiters))
+		wake_up_interruptible(&line->waiters);
+	/* After the barrier in wq_has_sleeper(). */
+	if (waitqueue_active(&line->pollers))
+		__wake_up(&line->pollers, TASK_NORMAL, 0, poll_to_key(events));
+}
+
+static void weir_line_wake_all(struct weir_line *line)
+{
+	wake_up_all(&line->waiters);
+	wake_up_all(&line->pollers);
+}
+
 static int weir_queue_init(struct weir_queue *queue)
 {
 	struct weir_account *account = &queue->object.account;
@@ -73,14 +94,18 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	spin_lock_init(&queue->lock);
 	weir_chain_init(&queue->ready);
 	queue->back = RB_ROOT_CACHED;
-	init_waitqueue_head(&queue->readers);
-	init_waitqueue_head(&queue->writers);
+	weir_line_init(&queue->readers);
+	weir_line_init(&queue->writers);
 
 	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
 	if (!ret)
 		ret = weir_queue_init(queue);
-	if (!ret)
+	if (!ret) {
+		/* Allocations above may take long, in a cgroup that is short of memory. */
+		mutex_lock(&instance->lock);
 		ret = weir_object_publish(&queue->object, doors);
+		mutex_unlock(&instance->lock);
+	}
 	if (ret)
 		weir_object_put(&queue->object);
 	return ret;
@@ -100,8 +125,8 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	spin_unlock(&queue->lock);
 
 	weir_object_withdraw(&queue->object);
-	wake_up_all(&queue->readers);
-	wake_up_all(&queue->writers);
+	weir_line_wake_all(&queue->readers);
+	weir_line_wake_all(&queue->writers);
 	weir_object_put(&queue->object);
 	return 0;
 }
@@ -174,7 +199,7 @@ static int weir_waiter_wake(struct wait_queue_entry *wait, unsigned int mode,
 	return autoremove_wake_function(wait, mode, flags, key);
 }
 
-int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
+int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 		    weir_ready_t ready, u64 arg, const struct weir_patience *patience)
 {
 	struct weir_waiter waiter = {
@@ -196,7 +221,7 @@ int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
 	for (;;) {
 		ktime_t end = patience->end;
 
-		prepare_to_wait_exclusive(head, &waiter.wait, TASK_INTERRUPTIBLE);
+		prepare_to_wait_exclusive(&line->waiters, &waiter.wait, TASK_INTERRUPTIBLE);
 		if (ready(queue, arg) || READ_ONCE(queue->dead) || ret)
 			break;
 		if (signal_pending(current))
@@ -206,7 +231,7 @@ int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
 		else if (!schedule_hrtimeout(&end, HRTIMER_MODE_ABS))
 			ret = -ETIMEDOUT;
 	}
-	finish_wait(head, &waiter.wait);
+	finish_wait(&line->waiters, &waiter.wait);
 	atomic_dec(&queue->waiters);
 	/*
 	 * A wake-up that was meant for us goes to nobody else, so what it told of
@@ -219,12 +244,10 @@ int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
 
 void weir_queue_wake_readers(struct weir_queue *queue)
 {
-	if (wq_has_sleeper(&queue->readers))
-		wake_up_interruptible_poll(&queue->readers, EPOLLIN | EPOLLRDNORM);
+	weir_line_wake(&queue->readers, EPOLLIN | EPOLLRDNORM);
 }
 
 void weir_queue_wake_writers(struct weir_queue *queue)
 {
-	if (wq_has_sleeper(&queue->writers))
-		wake_up_interruptible_poll(&queue->writers, EPOLLOUT | EPOLLWRNORM);
+	weir_line_wake(&queue->writers, EPOLLOUT | EPOLLWRNORM);
 }

@@ -42,6 +42,16 @@
 #include "object.h"
 #include "pool.h"
 
+/*
+ * Who is to be told of messages, or of room. Of those who wait the first one is
+ * woken, who takes what there is; pollers are all told, and in a line of their
+ * own, for an exclusive poller would use up wake-ups and take nothing.
+ */
+struct weir_line {
+	wait_queue_head_t waiters;
+	wait_queue_head_t pollers;
+};
+
 struct weir_queue {
 	struct weir_object object;
 	u64 max_messages;		/* invariant */
@@ -68,8 +78,8 @@ struct weir_queue {
 	u64 freed;			/* entries, ever; tells that space was freed */
 	u64 consumers;
 
-	wait_queue_head_t readers ____cacheline_aligned_in_smp;
-	wait_queue_head_t writers;
+	struct weir_line readers ____cacheline_aligned_in_smp;
+	struct weir_line writers;
 	atomic_t waiters;		/* calls and commands that wait on either */
 	atomic_t untold;		/* deaths that are not put into effect yet */
 };
@@ -121,7 +131,7 @@ static inline struct weir_patience weir_patience(bool nonblock, s64 timeout_ns)
 
 /* queue.c */
 
-/* A queue that is found by name, or an error; under instance->lock. */
+/* A queue that is found by name from now on, or an error; may sleep. */
 int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
 		      const struct cred *cred, const struct weir_doors *doors);
 /* -EBUSY, or it is gone and everybody who waits was told. Under instance->lock. */
@@ -136,7 +146,7 @@ typedef bool (*weir_ready_t)(const struct weir_queue *queue, u64 arg);
  * 0, also when the queue is dead, or -EAGAIN without patience, -WEIR_MUST_WAIT,
  * -ETIMEDOUT, -ERESTARTSYS. What it waited for may be gone again. May sleep.
  */
-int weir_queue_wait(struct weir_queue *queue, wait_queue_head_t *head,
+int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 		    weir_ready_t ready, u64 arg, const struct weir_patience *patience);
 
 /* queue_file.c */

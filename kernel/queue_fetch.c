@@ -382,9 +382,10 @@ int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
 	while ((ret = weir_queue_take(file, take))) {
 		ret = weir_queue_prepare(file, ret, patience, &waited);
 		if (ret)
-			return ret;
+			break;
 	}
+	/* Also when it took nothing: the wake-up was for whoever can. */
 	if (waited)
 		weir_queue_pass_on(file->queue);
-	return 0;
+	return ret;
 }

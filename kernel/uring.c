@@ -92,7 +92,7 @@ static void weir_parked_wait(struct weir_parked *parked)
 	struct weir_queue *queue = weir_parked_queue(parked);
 
 	atomic_set_release(&parked->claimed, 0);
-	add_wait_queue_exclusive(&queue->readers, &parked->wait);
+	add_wait_queue_exclusive(&queue->readers.waiters, &parked->wait);
 	/* Pairs with wq_has_sleeper(), weir_parked_expire() and weir_uring_cancel(). */
 	smp_mb();
 	if (weir_queue_readable(queue, 0) || READ_ONCE(queue->dead) ||
@@ -105,9 +105,9 @@ static void weir_parked_leave(struct weir_parked *parked)
 {
 	struct weir_queue *queue = weir_parked_queue(parked);
 
-	spin_lock_irq(&queue->readers.lock);
+	spin_lock_irq(&queue->readers.waiters.lock);
 	list_del_init(&parked->wait.entry);
-	spin_unlock_irq(&queue->readers.lock);
+	spin_unlock_irq(&queue->readers.waiters.lock);
 }
 
 /* By the claimer: @parked and its command are over. */
