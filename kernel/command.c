@@ -45,6 +45,7 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
 		return ret;
 	if (info.flags)
 		return -EINVAL;
+	weir_death_settle(&queue->untold);
 	weir_queue_info(queue, &info);
 	return weir_command_put(command, &info, sizeof(info));
 }

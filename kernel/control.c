@@ -120,14 +120,20 @@ static int weir_control_find_info(struct weir_instance *instance, struct weir_in
 {
 	struct weir_object *object;
 
-	guard(mutex)(&instance->lock);
+	mutex_lock(&instance->lock);
 	if (info->flags & WEIR_INFO_NEXT)
 		object = weir_object_next(instance, info->name);
 	else
 		object = weir_object_find(instance, info->name);
+	if (object)
+		weir_object_get(object);
+	mutex_unlock(&instance->lock);
 	if (!object)
 		return -ENOENT;
+
+	weir_death_settle(&weir_queue_of(object)->untold);
 	weir_queue_info(weir_queue_of(object), info);
+	weir_object_put(object);
 	return 0;
 }
 

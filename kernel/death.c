@@ -40,7 +40,7 @@ static void weir_death_work(struct work_struct *work)
 
 	if (weir_death_happened(death))
 		death->tell(death);
-	/* @death may be gone. @untold is not: weir_death_settle() comes before that. */
+	/* @death may be gone. @untold is not: weir_death_drain() comes before that. */
 	weir_death_told(untold);
 }
 

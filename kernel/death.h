@@ -42,11 +42,18 @@ void weir_death_exit(void);
 void weir_death_watch(struct weir_death *death,
 		      void (*tell)(struct weir_death *death), atomic_t *untold);
 
-/* weir_death_settle() - waits until all that @untold counts is told; may sleep */
-static inline void weir_death_settle(atomic_t *untold)
+/* weir_death_drain() - waits until all that @untold counts is told; may sleep */
+static inline void weir_death_drain(atomic_t *untold)
 {
 	if (unlikely(atomic_read(untold)))
 		wait_var_event(untold, !atomic_read_acquire(untold));
+}
+
+/* weir_death_settle() - the same, but not for ever, if others die all the time */
+static inline void weir_death_settle(atomic_t *untold)
+{
+	if (unlikely(atomic_read(untold)))
+		wait_var_event_timeout(untold, !atomic_read_acquire(untold), HZ / 10);
 }
 
 /* weir_death_cancel() - @tell is over or never runs after this; may sleep */

@@ -55,6 +55,8 @@ static __always_inline int weir_command_get(const struct weir_command *command, 
 		return weir_get_words(args, command->arg, size / sizeof(u64));
 	if (command->size < size)
 		return -EINVAL;
+	if (command->size > PAGE_SIZE)
+		return -E2BIG;
 	return copy_struct_from_user(args, size, command->arg, command->size);
 }
 

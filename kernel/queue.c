@@ -152,7 +152,6 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	const struct weir_object *object = &queue->object;
 	u64 now = ktime_get_real_ns();
 
-	weir_death_settle(&queue->untold);
 	memset(info, 0, sizeof(*info));
 	strscpy(info->name, weir_object_name(object));
 	info->type = object->type;
@@ -230,6 +229,9 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 			schedule();
 		else if (!schedule_hrtimeout(&end, HRTIMER_MODE_ABS))
 			ret = -ETIMEDOUT;
+		/* Woken, but somebody was quicker: the rest may do for the next. */
+		if (list_empty_careful(&waiter.wait.entry) && !ready(queue, arg))
+			wake_up_interruptible(&line->waiters);
 	}
 	finish_wait(&line->waiters, &waiter.wait);
 	atomic_dec(&queue->waiters);

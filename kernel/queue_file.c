@@ -4,9 +4,8 @@
 
 #include "queue.h"
 
-/* Leases, and segments, that are gone through before the lock is given to others. */
-#define WEIR_PUT_BACK_LEASES	1024
-#define WEIR_PUT_BACK_SEGMENTS	4096
+/* Slots, or segments without leases, gone through before others get the lock. */
+#define WEIR_PUT_BACK_CHUNK	4096
 
 struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 {
@@ -52,13 +51,16 @@ static void weir_segment_put_back(struct weir_queue *queue, struct weir_consumer
 static bool weir_consumer_put_back(struct weir_queue *queue,
 				   struct weir_consumer *consumer, u32 *nr)
 {
-	u64 enough = consumer->leased - min(consumer->leased, WEIR_PUT_BACK_LEASES);
-	u32 end = min(queue->index.nr_segments, *nr + WEIR_PUT_BACK_SEGMENTS);
+	u32 end = queue->index.nr_segments;
+	u32 work = 0;
 
 	lockdep_assert_held(&queue->lock);
-	for (; consumer->leased > enough && *nr < end; ++*nr) {
-		if (queue->index.leased[*nr])
+	for (; consumer->leased && work < WEIR_PUT_BACK_CHUNK && *nr < end; ++*nr) {
+		work++;
+		if (queue->index.leased[*nr]) {
 			weir_segment_put_back(queue, consumer, *nr);
+			work += WEIR_SEGMENT_SLOTS;
+		}
 	}
 	return !consumer->leased || WARN_ON_ONCE(*nr >= queue->index.nr_segments);
 }
@@ -135,7 +137,7 @@ void weir_queue_close(struct weir_queue_file *file)
 	}
 	queue->opens--;
 	spin_unlock(&queue->lock);
-	weir_death_settle(&queue->untold);
+	weir_death_drain(&queue->untold);
 	kfree(file);
 	weir_object_put(&queue->object);
 }

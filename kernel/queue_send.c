@@ -235,6 +235,9 @@ static int weir_queue_reserve(struct weir_queue *queue, const struct weir_messag
 		ret = weir_queue_reserve_now(queue, messages, count, drafts, &ready, &arg);
 		if (likely(ret != -EAGAIN))
 			break;
+		/* What does not do for this one may do for the next. */
+		if (waited)
+			weir_queue_wake_writers(queue);
 		ret = weir_queue_wait(queue, &queue->writers, ready, arg, patience);
 		if (ret)
 			break;
