@@ -136,6 +136,9 @@ static int weir_check_fetch(const struct file *file, const struct weir_fetch *fe
 {
 	const struct weir_queue_file *qfile = file->private_data;
 
+	/* It may come by io_uring, and not through weir_command_queue(). */
+	if (READ_ONCE(qfile->queue->dead))
+		return -ESHUTDOWN;
 	if (!(file->f_mode & FMODE_READ))
 		return -EACCES;
 	if (fetch->flags & ~WEIR_FETCH_SETTLED || !fetch->nr_runs || !fetch->max_messages ||

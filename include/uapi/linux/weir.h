@@ -19,7 +19,8 @@
  * settled is *leased*. When the process ends, or the description is closed for
  * good, whichever is first, its leased messages go back to the queue and are
  * delivered again, before anything not yet delivered, in the order of their
- * offsets. (When it held thousands, they go back in pieces.) Each message carries the number of times it was delivered, this time included.
+ * offsets. (When it held thousands, they go back in pieces.) Each message
+ * carries the number of times it was delivered, this time included.
  *
  * A description is closed for good when no descriptor of it is left in any
  * process, no mapping, and no command in an io_uring. A lease survives exec() if

@@ -1,0 +1,207 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# weir send and recv.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib/weir.sh"
+
+cleanup() {
+	local path
+	for path in /sys/class/weir/*/; do
+		[ ! -e "$path" ] || weir queue destroy --force "$(basename "$path")"
+	done
+}
+
+# Each test has a queue of its own.
+with_queue() {
+	weir queue create q "$@"
+}
+
+test_words() {
+	with_queue
+	status 0 weir send q one 'two words' '' three
+	[ ! -s out ] || fail "send says something"
+	status 0 weir recv q
+	printf 'one\ntwo words\n\nthree\n' | cmp - out
+	status 0 weir recv q
+	[ ! -s out ]
+}
+
+test_lines() {
+	with_queue
+	printf 'a\n\nb b\nno newline at the end' | weir send q
+	equal sent 4 "$(figure q sent)"
+	status 0 weir recv q
+	printf 'a\n\nb b\nno newline at the end\n' | cmp - out
+}
+
+test_delimiter() {
+	with_queue
+	printf 'a,b\nc,d' | weir send q --delimiter ,
+	equal sent 3 "$(figure q sent)"
+	status 0 weir recv q --format '[%v]'
+	printf '[a][b\nc][d]' | cmp - out
+}
+
+# A file of some size comes out as it went in.
+test_file() {
+	with_queue
+	seq 1 20000 > file
+	weir send q < file
+	weir recv q > got
+	cmp file got
+	equal settled 20000 "$(figure q settled)"
+}
+
+test_bytes_are_kept() {
+	local i
+	with_queue
+	for i in 1 2 3 4 5 6 7 8; do
+		printf 'x\001\200\377\t %%v \\n' >> bytes
+	done
+	weir send q < bytes
+	weir recv q -n 1 > got
+	printf '\n' >> bytes
+	cmp bytes got
+}
+
+test_counted() {
+	with_queue
+	seq 5 | weir send q
+	status 0 weir recv q -n 3
+	printf '1\n2\n3\n' | cmp - out
+	equal depth 2 "$(figure q depth)"
+	equal settled 3 "$(figure q settled)"
+}
+
+test_waits_for_more() {
+	with_queue
+	weir recv q -n 3 > got &
+	until_true waits_on $! q
+	weir send q a
+	weir send q b c d
+	wait $!
+	printf 'a\nb\nc\n' | cmp - got
+	equal depth 1 "$(figure q depth)"
+}
+
+test_timeout() {
+	with_queue
+	weir send q a
+	status 6 weir recv q -n 2 --timeout 20ms
+	equal out a "$(cat out)"
+	equal settled 1 "$(figure q settled)"
+}
+
+test_follow() {
+	with_queue
+	weir recv q --follow > got &
+	until_true waits_on $! q
+	seq 3 | weir send q
+	until_true has_figure q settled 3
+	seq 3 | cmp - got
+	kill $!
+	wait $! || :
+}
+
+# The reader of a pipe that goes takes nothing with it that it did not read.
+test_broken_pipe() {
+	local i
+	with_queue
+	seq 300 | weir send q
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		weir recv q | head -n 1 >> got
+	done
+	weir recv q >> got
+	sort -n got | uniq > unique
+	seq 300 | cmp - unique
+}
+
+test_follow_into_a_broken_pipe() {
+	with_queue
+	seq 100 | weir send q
+	weir recv q --follow | head -n 3 > got &
+	until_true grep -q 3 got
+	weir send q last
+	wait $! || :
+	until_true has_figure q leased 0
+	weir recv q >> got
+	{ seq 100; echo last; } | sort > all
+	sort -u got | cmp - all
+}
+
+# Killed, it gives back what it had not settled.
+test_killed() {
+	with_queue
+	seq 50 | weir send q
+	weir recv q --no-settle -n 50 --follow > got &
+	until_true has_figure q leased 50
+	kill -9 $!
+	wait $! || :
+	until_true has_figure q depth 50
+	status 0 weir recv q
+	seq 50 | cmp - out
+}
+
+test_no_settle() {
+	with_queue
+	seq 3 | weir send q
+	status 0 weir recv q --no-settle
+	seq 3 | cmp - out
+	until_true has_figure q depth 3
+	equal settled 0 "$(figure q settled)"
+	equal leased 0 "$(figure q leased)"
+}
+
+test_key_and_headers() {
+	with_queue
+	weir send q value -k key -H a=1 -H b=two -H a=3
+	status 0 weir recv q --format '%v|%k|%h{a}|%h{b}|%h{c}|%o|%u|%%%n'
+	equal format 'value|key|1|two||0|0|%' "$(cat out)"
+}
+
+test_json() {
+	with_queue
+	weir send q 'say "hi"\' -k key -H a=1
+	printf '\377\376' > /dev/weir/queue/q
+	status 0 weir recv q -j
+	equal lines 2 "$(wc -l < out)"
+	sed -n 1p out | grep -q '"value":"say \\"hi\\"\\\\"'
+	sed -n 1p out | grep -q '"offset":0'
+	sed -n 1p out | grep -q '"key":"key"'
+	sed -n 2p out | grep -q '"value_base64":"//4="'
+}
+
+test_full_waits() {
+	with_queue --messages 2
+	weir send q 1 2
+	weir send q 3 2> err &
+	until_true has_figure q waiters 1
+	until_true grep -q "queue 'q'.*full" err
+	equal out 1 "$(weir recv q -n 1)"
+	wait $!
+	equal depth 2 "$(figure q depth)"
+}
+
+# Through a path, as through a name.
+test_path() {
+	with_queue
+	weir send /dev/weir/queue/q hello
+	equal recv hello "$(weir recv /dev/weir/queue/q)"
+}
+
+test_many_processes() {
+	local i pids=
+	with_queue --bytes 1M
+	for i in 1 2 3; do
+		seq -f "$i %g" 500 | weir send q &
+		pids="$pids $!"
+	done
+	weir recv q -n 700 > one &
+	weir recv q -n 800 > two &
+	wait
+	cat one two | sort > got
+	{ seq -f '1 %g' 500; seq -f '2 %g' 500; seq -f '3 %g' 500; } | sort | cmp - got
+}
+
+run_tests

@@ -1,0 +1,124 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0 OR MIT
+# weir queue create, list, show, purge, destroy.
+
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../lib/weir.sh"
+
+cleanup() {
+	local path
+	for path in /sys/class/weir/*/; do
+		[ ! -e "$path" ] || weir queue destroy --force "$(basename "$path")"
+	done
+}
+
+# field NAME: its value in the JSON object on standard input, unquoted.
+field() {
+	sed -n "s/.*\"$1\":\"\{0,1\}\([^,\"}]*\).*/\1/p"
+}
+
+test_create_defaults() {
+	status 0 weir queue create q
+	[ ! -s out ] || fail "it says something"
+	equal max_messages 65536 "$(figure q max_messages)"
+	equal max_bytes $((64 << 20)) "$(figure q max_bytes)"
+	equal mode 660 "$(stat -c %a /dev/weir/queue/q)"
+	status 0 weir queue destroy q
+	[ ! -e /dev/weir/queue/q ]
+}
+
+test_create_options() {
+	status 0 weir queue create q --messages 12 --bytes 3M --mode 0604 --private
+	equal max_messages 12 "$(figure q max_messages)"
+	equal max_bytes $((3 << 20)) "$(figure q max_bytes)"
+	equal mode 604 "$(stat -c %a /dev/weir/queue/q)"
+	equal private 1 "$(figure q private)"
+	weir queue destroy q
+}
+
+test_sizes() {
+	local size
+	for size in 4096=4096 64K=65536 1M=1048576 2G=2147483648; do
+		weir queue create q --bytes "${size%=*}"
+		equal "${size%=*}" "${size#*=}" "$(figure q max_bytes)"
+		weir queue destroy q
+	done
+	for size in '' x 1X -1 1.5K 99999999999G 18446744073709551616; do
+		status 2 weir queue create q --bytes="$size"
+	done
+}
+
+# What show -j prints is what sysfs has, file by file, and there is nothing else.
+test_show_is_sysfs() {
+	local file key
+	weir queue create q --messages 100 --bytes 1M
+	weir send q aa bb cc dd ee
+	weir recv q -n 2 > /dev/null
+	head -c 1 /dev/weir/queue/q > /dev/null
+	status 0 weir queue show q -j
+	equal lines 1 "$(wc -l < out)"
+	equal name q "$(field name < out)"
+	for file in /sys/class/weir/q/*; do
+		key=${file##*/}
+		[ -f "$file" ] && [ "$key" != uevent ] && [ "$key" != dev ] || continue
+		[ "$key" != oldest_age_ns ] || continue
+		equal "$key" "$(cat "$file")" "$(field "$key" < out)"
+	done
+	grep -o '"[a-z_]*":' out | tr -d '":' | while read -r key; do
+		[ "$key" = name ] || [ -f "/sys/class/weir/q/$key" ] || fail "sysfs has no $key"
+	done
+	[ "$(field oldest_age_ns < out)" -gt 0 ]
+	# The same without -j, one a line.
+	status 0 weir queue show q
+	grep -q '^depth  *3$' out
+	grep -q '^sent  *5$' out
+	weir queue destroy --force q
+}
+
+test_list() {
+	status 0 weir queue list
+	weir queue create b
+	weir queue create a
+	weir queue create c
+	status 0 weir queue list
+	equal order "a b c" "$(awk 'NR > 1 { print $1 }' out | tr '\n' ' ' | sed 's/ $//')"
+	status 0 weir -j queue list
+	equal names "a b c" "$(field name < out | tr '\n' ' ' | sed 's/ $//')"
+	weir queue destroy a
+	weir queue destroy b
+	weir queue destroy c
+	status 0 weir -j queue list
+	[ ! -s out ]
+}
+
+test_purge() {
+	weir queue create q
+	seq 100 | weir send q
+	status 0 weir queue purge q
+	equal depth 0 "$(figure q depth)"
+	equal purged 100 "$(figure q purged)"
+	weir queue destroy q
+}
+
+test_destroy_refuses() {
+	weir queue create q
+	weir send q message
+	status 1 weir queue destroy q
+	grep -q "^weir: queue 'q': .*; .*--force" err
+	exec 3<> /dev/weir/queue/q
+	weir queue purge q
+	status 1 weir queue destroy q
+	exec 3>&-
+	status 0 weir queue destroy q
+}
+
+test_destroy_force() {
+	weir queue create q
+	weir send q message
+	exec 3<> /dev/weir/queue/q
+	status 0 weir queue destroy q --force
+	exec 3>&-
+	status 3 weir queue show q
+}
+
+run_tests

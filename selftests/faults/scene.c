@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <stdarg.h>
+#include <time.h>
+
+#include "scene.h"
+
+const char *scene_format(const char *format, ...)
+{
+	static char text[256];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	return text;
+}
+
+long scene_fetch(struct scene *scene, struct weir_fetch *fetch)
+{
+	fetch->runs = raw_address(scene->runs);
+	fetch->nr_runs = 16;
+	fetch->max_messages = 16;
+	return raw_ioctl(scene->fd, WEIR_IOC_FETCH, fetch);
+}
+
+const char *scene_begin(struct scene *scene, const struct sequence *sequence)
+{
+	struct weir_fetch fetch = { 0 };
+	int i, ret;
+
+	raw_name(scene->name);
+	scene->fd = -1;
+	scene->nr_runs = 0;
+	if (sequence->ring && ring_make(&scene->ring, 4, 0))
+		return "no ring";
+	scene->has_ring = sequence->ring;
+	if (sequence->no_queue)
+		return NULL;
+	ret = raw_create_sized(scene->name, 64, 2 << 20);
+	if (ret)
+		return scene_format("create: %d", ret);
+	if (!sequence->closed) {
+		scene->fd = raw_open(scene->name, O_RDWR | O_NONBLOCK);
+		if (scene->fd < 0)
+			return scene_format("open: %d", scene->fd);
+	}
+	for (i = 0; i < sequence->messages; i++)
+		if (raw_write(scene->fd, scene->bytes, LENGTH) != LENGTH)
+			return "write";
+	if (sequence->leased) {
+		if (scene_fetch(scene, &fetch) != sequence->leased)
+			return "fetch";
+		scene->nr_runs = fetch.nr_runs;
+	}
+	ret = raw_info(scene->name, &scene->before);
+	return ret ? scene_format("info: %d", ret) : NULL;
+}
+
+const char *scene_unchanged(struct scene *scene, const struct sequence *sequence)
+{
+	const struct weir_info *before = &scene->before;
+	struct weir_info info;
+	int ret = raw_info(scene->name, &info);
+
+	if (sequence->no_queue) {
+		char path[WEIR_NAME_SIZE + 32];
+
+		if (ret != -ENOENT)
+			return scene_format("the queue is there: %d", ret);
+		return access(raw_path(path, scene->name), F_OK) ? NULL : "the node is there";
+	}
+	if (ret)
+		return scene_format("info: %d", ret);
+	if (info.sent != info.settled + info.purged + info.depth + info.leased)
+		return "the figures do not add up";
+	if (info.waiters)
+		return "somebody waits";
+	if (info.memory < before->memory)
+		return scene_format("memory %llu after %llu", info.memory, before->memory);
+	if (sequence->quiet)
+		return NULL;
+	if (info.depth != before->depth || info.leased != before->leased ||
+	    info.bytes != before->bytes || info.sent != before->sent ||
+	    info.settled != before->settled || info.purged != before->purged)
+		return scene_format("depth %llu leased %llu bytes %llu sent %llu settled %llu",
+				    info.depth, info.leased, info.bytes, info.sent, info.settled);
+	return NULL;
+}
+
+/* A ring that ends lets go of its files a little later. */
+static int destroy(const char *name)
+{
+	struct timespec tick = { .tv_nsec = 10000000 };
+	int i, ret;
+
+	for (i = 0; i < 500; i++) {
+		ret = raw_destroy(name);
+		if (ret != -EBUSY)
+			break;
+		nanosleep(&tick, NULL);
+	}
+	return ret;
+}
+
+const char *scene_end(struct scene *scene, const struct sequence *sequence)
+{
+	struct weir_info info;
+	long ret;
+
+	if (scene->has_ring)
+		ring_end(&scene->ring);
+	scene->has_ring = false;
+	if (scene->fd >= 0)
+		close(scene->fd);
+	scene->fd = -1;
+	if (raw_info(scene->name, &info) == -ENOENT)
+		return NULL;
+	ret = raw_purge(scene->name);
+	if (ret < 0)
+		return scene_format("purge: %ld", ret);
+	ret = destroy(scene->name);
+	if (ret) {
+		raw_info(scene->name, &info);
+		raw_destroy_force(scene->name);
+		return scene_format("destroy: %ld; depth %llu leased %llu bytes %llu", ret,
+				    info.depth, info.leased, info.bytes);
+	}
+	return NULL;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * scene - a queue in which one call is made, with a fault in it or without
+ */
+#ifndef WEIR_FAULTS_SCENE_H
+#define WEIR_FAULTS_SCENE_H
+
+#include "../raw.h"
+#include "../uring.h"
+
+#define MESSAGES	3	/* that are there when a call is to receive */
+#define LENGTH		100	/* bytes of each */
+#define BATCH		20
+#define LARGE		300000
+#define BUFFER		(64 << 10)
+
+struct scene {
+	char name[WEIR_NAME_SIZE];
+	int control;
+	int fd;			/* of the queue; -1: not open */
+	struct ring ring;
+	bool has_ring;
+	bool parked;
+	char *bytes;		/* LARGE of them, to send */
+	char *buffer;		/* BUFFER, to receive */
+	struct weir_run runs[16];
+	int nr_runs;
+	struct weir_info before;
+};
+
+/*
+ * struct sequence - one call, and what is right before and after it
+ * @want: the value when nothing fails
+ * @partly: it may do less than all, and say so
+ * @quiet: what it changes when it fails is within the manual
+ * @call: with faults; once more without, when it failed
+ * @verify: after a call that did not fail: NULL, or what is wrong
+ */
+struct sequence {
+	const char *name;
+	long want;
+	bool no_queue, closed, partly, quiet, ring;
+	int messages;
+	int leased;
+	long (*call)(struct scene *scene);
+	const char *(*verify)(struct scene *scene, long value);
+};
+
+extern const struct sequence sequences[];
+extern const int nr_sequences;
+
+/* Both: NULL, or what went wrong. */
+const char *scene_begin(struct scene *scene, const struct sequence *sequence);
+/* Everything is given back, so the queue can be destroyed without force. */
+const char *scene_end(struct scene *scene, const struct sequence *sequence);
+/* What a call that failed has left behind. */
+const char *scene_unchanged(struct scene *scene, const struct sequence *sequence);
+long scene_fetch(struct scene *scene, struct weir_fetch *fetch);
+const char *scene_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Histories: what clients of a queue called, when, and what came of it; and the
+ * judgement whether a correct queue could have answered so.
+ *
+ * A client logs into a file of its own, which it maps: what it wrote is there
+ * also if it is killed the moment after. It logs the invocation before the call.
+ * A record whose outcome is still UNKNOWN belongs to a call that may have taken
+ * effect at any time since, or never.
+ *
+ *	SEND	a message; in a batch one record each
+ *	TAKE	a call that receives; when it is OK, its first message
+ *	MORE	each further message of that call; before the TAKE is ended
+ *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
+ *	CLOSE	an open file description is closed for good
+ *	DEATH	a client ends; logged by who killed or reaped it
+ *	PURGE	with how many it threw away
+ *	DRAINED	said by who saw it: all clients ended, and nothing is left
+ *
+ * A client does nothing any more when its DEATH has returned. What it held may come
+ * back later, unless HISTORY_BACK says that whoever receives finds it back by then;
+ * so too of a CLOSE.
+ *
+ * Times only have to be right as bounds: taken before the call and after it.
+ */
+#ifndef WEIR_SELFTESTS_HISTORY_H
+#define WEIR_SELFTESTS_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* Of a message whose offset or sender the client was not told. */
+#define HISTORY_NOWHERE	UINT64_MAX
+#define HISTORY_NOBODY	UINT32_MAX
+
+enum history_op {
+	HISTORY_NONE,
+	HISTORY_SEND,
+	HISTORY_TAKE,
+	HISTORY_MORE,
+	HISTORY_ACK,
+	HISTORY_RELEASE,
+	HISTORY_CLOSE,
+	HISTORY_DEATH,
+	HISTORY_PURGE,
+	HISTORY_DRAINED,
+};
+
+enum history_outcome {
+	HISTORY_UNKNOWN,
+	HISTORY_OK,
+	HISTORY_FAILED,		/* and nothing was changed */
+	HISTORY_EMPTY,		/* of TAKE: there was nothing */
+	HISTORY_STALE,		/* of ACK, RELEASE: not leased to whom it says */
+	HISTORY_CORRUPT,	/* of TAKE, MORE: not the bytes that anybody sent */
+};
+
+/* Of TAKE and its MOREs: taken and settled at once. */
+#define HISTORY_SETTLED	1
+/* Of CLOSE and DEATH: all that was held is back. */
+#define HISTORY_BACK	2
+
+struct history_record {
+	uint64_t invoked;	/* ns of CLOCK_MONOTONIC */
+	uint64_t returned;
+	uint64_t offset;	/* or HISTORY_NOWHERE */
+	uint32_t client;	/* of DEATH: who died */
+	uint32_t file;		/* the open file description, counted over all clients */
+	uint32_t producer;	/* sends to one queue only; or HISTORY_NOBODY */
+	uint32_t seq;		/* of its producer */
+	uint32_t deliveries;	/* 0: not told */
+	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many */
+	uint16_t target;	/* the queue */
+	uint8_t op;		/* enum history_op */
+	uint8_t outcome;	/* enum history_outcome */
+	uint32_t flags;
+};
+
+_Static_assert(sizeof(struct history_record) == 56, "logs are files");
+
+/* The log of one client. */
+struct history_log {
+	struct history_record *records;
+	size_t used, room;
+	uint32_t client;
+};
+
+uint64_t history_now(void);
+
+/* DIR/CLIENT.log, for at most @room records. 0 or -errno. */
+int history_log_open(struct history_log *log, const char *dir, uint32_t client, uint64_t seed,
+		     size_t room);
+void history_log_close(struct history_log *log);
+
+/* Before the call. What is invoked now is in the log when this returns. */
+struct history_record *history_begin(struct history_log *log, const struct history_record *what);
+/* After it; what else is known has been written to @record before. */
+void history_end(struct history_record *record, enum history_outcome outcome);
+/* Something known already, whose time of invocation @what has. */
+struct history_record *history_add(struct history_log *log, const struct history_record *what,
+				   enum history_outcome outcome);
+
+enum history_fault {
+	HISTORY_LOST,		/* acknowledged, and never settled by anybody */
+	HISTORY_PHANTOM,	/* received, and not sent, or not yet */
+	HISTORY_CORRUPTED,
+	HISTORY_DUPLICATE,	/* delivered while leased, after it was settled, or twice at once */
+	HISTORY_REORDERED,	/* first deliveries, or offsets against the order of sending */
+	HISTORY_REDELIVERY,	/* a redelivery behind what should have come after it */
+	HISTORY_FALSE_EMPTY,
+	HISTORY_OFFSET_REUSED,
+	HISTORY_NOT_DENSE,	/* offsets that no message has */
+	HISTORY_COUNT,		/* a number of deliveries that cannot be */
+	HISTORY_STALE_SETTLED,	/* accepted, though the lease was over */
+	HISTORY_FOREIGN_SETTLED, /* accepted, through another description */
+	HISTORY_SETTLED_TWICE,
+	HISTORY_REFUSED,	/* ESTALE to the holder */
+	HISTORY_BAD_LOG,	/* the clients' fault: two sends of one message, ... */
+	HISTORY_FAULTS,
+};
+
+#define HISTORY_WITNESSES	3
+
+/* Of those of one kind, the one that the shortest beginning of the history shows. */
+struct history_finding {
+	uint64_t times;
+	uint64_t when;
+	uint32_t witness[HISTORY_WITNESSES];
+	unsigned int witnesses;
+};
+
+struct history {
+	struct history_record *records;	/* those of one client in its order */
+	size_t count, room;
+	uint64_t seed;
+	uint64_t never;		/* later than all times; for what did not return */
+	struct history_finding findings[HISTORY_FAULTS];
+};
+
+const char *history_fault_name(enum history_fault fault);
+
+/* Into memory; not with files. */
+void history_append(struct history *history, const struct history_record *record);
+/* All logs in @dir. 0 or -errno. */
+int history_load(struct history *history, const char *dir);
+void history_free(struct history *history);
+
+/* How many kinds of faults there are. Makes times begin at 1. */
+unsigned int history_check(struct history *history);
+void history_report(const struct history *history, FILE *out);
+
+#endif

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What happened to one message. Its deliveries come in the order in which the calls
+ * returned: a lease is not ended by others before they can know of it.
+ */
+#include <stdlib.h>
+
+#include "check.h"
+
+/* A delivery, and what ended it. Records, or CHECK_NONE. */
+struct lease {
+	uint32_t delivery;
+	uint32_t acked, released;		/* accepted */
+	uint32_t maybe_acked, maybe_released;	/* unknown */
+};
+
+struct life {
+	struct check *check;
+	uint32_t send;
+	struct lease *leases;		/* in the order in which they returned */
+	uint32_t *settles;		/* likewise */
+	size_t nr_leases, nr_settles, room;
+	size_t hint;			/* the lease that was looked for last */
+	uint64_t offset;
+	bool gone;			/* settled out of order: a fault, told already */
+};
+
+static struct history_record *life_record(const struct life *life, uint32_t index)
+{
+	return index == CHECK_NONE ? NULL : check_record(life->check, index);
+}
+
+static struct history_record *life_delivery(const struct life *life, size_t i)
+{
+	return check_record(life->check, life->leases[i].delivery);
+}
+
+static void life_reserve(struct life *life, size_t count)
+{
+	if (count <= life->room)
+		return;
+	life->room = 2 * count;
+	life->leases = realloc(life->leases, life->room * sizeof(*life->leases));
+	life->settles = realloc(life->settles, life->room * sizeof(*life->settles));
+	if (!life->leases || !life->settles)
+		abort();
+}
+
+static void life_add_send(struct life *life, uint32_t index)
+{
+	if (life->send != CHECK_NONE)
+		check_fault(life->check, HISTORY_BAD_LOG, life->send, index, CHECK_NONE);
+	life->send = index;
+}
+
+static void life_add(struct life *life, uint32_t index)
+{
+	const struct history_record *r = life_record(life, index);
+
+	switch (r->op) {
+	case HISTORY_SEND:
+		life_add_send(life, index);
+		break;
+	case HISTORY_TAKE:
+	case HISTORY_MORE:
+		if (r->outcome == HISTORY_CORRUPT)
+			check_fault(life->check, HISTORY_CORRUPTED, index, CHECK_NONE, CHECK_NONE);
+		life->leases[life->nr_leases++] = (struct lease){
+			index, CHECK_NONE, CHECK_NONE, CHECK_NONE, CHECK_NONE,
+		};
+		break;
+	default:
+		life->settles[life->nr_settles++] = index;
+	}
+}
+
+/* One message has one offset. */
+static void life_offsets(struct life *life)
+{
+	uint32_t where = life->send;
+	size_t i;
+
+	life->offset = life_record(life, life->send)->offset;
+	for (i = 0; i < life->nr_leases; i++) {
+		uint64_t offset = life_delivery(life, i)->offset;
+
+		if (offset == HISTORY_NOWHERE)
+			continue;
+		if (life->offset != HISTORY_NOWHERE && offset != life->offset)
+			check_fault(life->check, HISTORY_DUPLICATE, life->send, where,
+				    life->leases[i].delivery);
+		life->offset = offset;
+		where = life->leases[i].delivery;
+	}
+}
+
+/* Each delivery counts, and nothing else does. */
+static void life_counts(struct life *life)
+{
+	uint64_t since = life_record(life, life->send)->invoked;
+	const struct check_takers *takes = &life->check->takes;
+	uint32_t past = 0, more;
+	size_t i;
+
+	for (i = 0; i < life->nr_leases; i++) {
+		const struct history_record *r = life_delivery(life, i);
+
+		more = r->deliveries - past - 1;
+		if (r->deliveries && (r->deliveries <= past ||
+				      (more && (check_takers_before(takes, r->returned) < more ||
+						check_takers_first(takes, since, r->returned,
+								   CHECK_NONE) == r->returned))))
+			check_fault(life->check, HISTORY_COUNT, life->send,
+				    i ? life->leases[i - 1].delivery : CHECK_NONE,
+				    life->leases[i].delivery);
+		past = r->deliveries ? r->deliveries : past + 1;
+		if (r->deliveries)
+			since = r->invoked;
+	}
+}
+
+/* The lease that a settlement means. */
+static struct lease *life_find(struct life *life, const struct history_record *settle)
+{
+	size_t n, i;
+
+	for (n = 0; n < life->nr_leases; n++) {
+		const struct history_record *r;
+
+		i = (life->hint + n) % life->nr_leases;
+		r = life_delivery(life, i);
+		/* The end of a read in parts does not know how often it was delivered. */
+		if (r->deliveries == settle->deliveries &&
+		    (r->deliveries || (r->client == settle->client && r->file == settle->file &&
+				       r->returned <= settle->invoked))) {
+			life->hint = i;
+			return &life->leases[i];
+		}
+	}
+	return NULL;
+}
+
+/* Who was not told the number of a delivery may have guessed it. */
+static struct lease *life_find_guess(struct life *life, const struct history_record *settle)
+{
+	size_t i;
+
+	for (i = life->nr_leases; i--;) {
+		const struct history_record *r = life_delivery(life, i);
+
+		if (!r->deliveries && r->file == settle->file && !(r->flags & HISTORY_SETTLED) &&
+		    r->invoked < settle->returned)
+			return &life->leases[i];
+	}
+	return NULL;
+}
+
+/* The lease was surely over when @settle began, or not there yet when it ended. */
+static bool lease_was_not(const struct life *life, const struct lease *lease,
+			  const struct history_record *settle)
+{
+	const struct history_record *delivery = life_record(life, lease->delivery);
+	size_t next = lease - life->leases + 1;
+
+	/*
+	 * The holder's death alone is not looked at: until somebody receives,
+	 * who has the description too may still settle.
+	 */
+	return settle->returned < delivery->invoked ||
+	       (next < life->nr_leases &&
+		life_delivery(life, next)->returned < settle->invoked);
+}
+
+static void life_accepted(struct life *life, struct lease *lease, uint32_t index)
+{
+	const struct history_record *settle = life_record(life, index);
+	const struct history_record *delivery = life_record(life, lease->delivery);
+	struct check *check = life->check;
+
+	if (settle->file != delivery->file && !lease_was_not(life, lease, settle))
+		check_fault(check, HISTORY_FOREIGN_SETTLED, life->send, lease->delivery, index);
+	else if (lease->acked != CHECK_NONE)
+		check_fault(check, HISTORY_SETTLED_TWICE, lease->delivery, lease->acked, index);
+	else if (delivery->flags & HISTORY_SETTLED)
+		check_fault(check, HISTORY_SETTLED_TWICE, life->send, lease->delivery, index);
+	else if (lease->released != CHECK_NONE)
+		check_fault(check, HISTORY_STALE_SETTLED, lease->delivery, lease->released, index);
+	else if (lease_was_not(life, lease, settle))
+		check_fault(check, HISTORY_STALE_SETTLED, life->send, lease->delivery, index);
+	if (settle->op == HISTORY_ACK)
+		lease->acked = index;
+	else
+		lease->released = index;
+}
+
+/* The holder was told that it is none. */
+static void life_refused(struct life *life, const struct lease *lease, uint32_t index)
+{
+	const struct history_record *settle = life_record(life, index);
+	const struct history_record *delivery = life_record(life, lease->delivery), *end;
+	const uint32_t others[] = {
+		lease->acked, lease->released, lease->maybe_acked, lease->maybe_released,
+	};
+	size_t i;
+
+	/* Or he was none yet, and guessed. */
+	if (delivery->flags & HISTORY_SETTLED || settle->file != delivery->file ||
+	    settle->invoked < delivery->returned)
+		return;
+	for (i = 0; i < 4; i++)
+		if (others[i] != CHECK_NONE &&
+		    life_record(life, others[i])->invoked < settle->returned)
+			return;
+	end = check_end_of(life->check, &life->check->deaths, delivery->client);
+	if (end && end->invoked < settle->returned)
+		return;
+	end = check_end_of(life->check, &life->check->closes, delivery->file);
+	if (end && end->invoked < settle->returned)
+		return;
+	check_fault(life->check, HISTORY_REFUSED, life->send, lease->delivery, index);
+}
+
+static void life_settle(struct life *life, uint32_t index)
+{
+	const struct history_record *settle = life_record(life, index);
+	struct lease *lease = life_find(life, settle);
+
+	if (!lease && settle->outcome != HISTORY_STALE)
+		lease = life_find_guess(life, settle);
+	if (settle->outcome == HISTORY_OK && lease) {
+		life_accepted(life, lease, index);
+	} else if (settle->outcome == HISTORY_OK) {
+		check_fault(life->check, HISTORY_STALE_SETTLED, life->send, index, CHECK_NONE);
+		life->gone = settle->op == HISTORY_ACK;
+	} else if (settle->outcome == HISTORY_UNKNOWN && lease) {
+		if (settle->op == HISTORY_ACK)
+			lease->maybe_acked = index;
+		else
+			lease->maybe_released = index;
+	}
+}
+
+static void life_settles(struct life *life)
+{
+	size_t i;
+
+	life->hint = 0;
+	for (i = 0; i < life->nr_settles; i++)
+		life_settle(life, life->settles[i]);
+	life->hint = 0;
+	for (i = 0; i < life->nr_settles; i++) {
+		const struct history_record *settle = life_record(life, life->settles[i]);
+		struct lease *lease;
+
+		/* Of a run that is refused, one message was stale and the others may not be. */
+		if (settle->outcome != HISTORY_STALE || settle->count != 1)
+			continue;
+		lease = life_find(life, settle);
+		if (lease)
+			life_refused(life, lease, life->settles[i]);
+	}
+}
+
+static void earlier(uint64_t *time, uint64_t other)
+{
+	if (other < *time)
+		*time = other;
+}
+
+/*
+ * When a lease that nobody acknowledged ended: @since it may be over, and @back it
+ * certainly is.
+ */
+static void lease_end(const struct life *life, const struct lease *lease, uint64_t *since,
+		      uint64_t *back)
+{
+	const struct history_record *delivery = life_record(life, lease->delivery);
+	const struct history_record *causes[] = {
+		life_record(life, lease->released),
+		life_record(life, lease->maybe_released),
+		check_end_of(life->check, &life->check->deaths, delivery->client),
+		check_end_of(life->check, &life->check->closes, delivery->file),
+	};
+	size_t i;
+
+	*since = *back = life->check->history->never;
+	for (i = 0; i < 4; i++) {
+		if (!causes[i])
+			continue;
+		earlier(since, causes[i]->invoked);
+		if (i < 2 || causes[i]->flags & HISTORY_BACK)
+			earlier(back, causes[i]->returned);
+	}
+}
+
+/* The client whose death ended the lease; it did not take the message after that. */
+static uint32_t lease_died(const struct life *life, const struct lease *lease)
+{
+	const struct history_record *delivery = life_record(life, lease->delivery);
+
+	if (lease->released != CHECK_NONE || lease->maybe_released != CHECK_NONE ||
+	    check_end_of(life->check, &life->check->closes, delivery->file))
+		return CHECK_NONE;
+	return delivery->client;
+}
+
+/* The message was surely not taken by anybody unknown, before delivery @i. */
+static bool life_is_next(const struct life *life, size_t i)
+{
+	uint32_t past = i ? life_delivery(life, i - 1)->deliveries : 0;
+
+	return i < life->nr_leases && (past || !i) &&
+	       life_delivery(life, i)->deliveries == past + 1;
+}
+
+/* It was ready from @from on, and perhaps since @since. */
+static uint32_t life_stay(struct life *life, size_t i, uint64_t since, uint64_t from)
+{
+	uint32_t died = i ? lease_died(life, &life->leases[i - 1]) : CHECK_NONE;
+	struct check *check = life->check;
+	uint64_t until = check->history->never;
+	struct check_stay *stay;
+
+	if (i < life->nr_leases)
+		until = life_delivery(life, i)->invoked;
+	else
+		until = check_takers_first(&check->enders, since, until, died);
+	if (!life_is_next(life, i))
+		until = check_takers_first(&check->takes, since, until, died);
+	if (from >= until)
+		return CHECK_NONE;
+	stay = &check->stays[check->nr_stays];
+	*stay = (struct check_stay){ .from = from, .until = until };
+	stay->missing = i == life->nr_leases && check->drained != CHECK_NONE;
+	stay->record = i ? life->leases[i - 1].delivery : life->send;
+	stay->key = i ? 0 : CHECK_FIRST;
+	/* One whose offset is unknown might be the last in line. */
+	stay->key |= life->offset != HISTORY_NOWHERE ? life->offset + 1 : CHECK_FIRST - 2;
+	return check->nr_stays++;
+}
+
+/* The time between delivery @i - 1, or sending, and delivery @i, or the end. */
+static void life_between(struct life *life, size_t i, struct check_message *message)
+{
+	const struct history_record *send = life_record(life, life->send), *next = NULL;
+	uint64_t never = life->check->history->never;
+	uint64_t since = send->invoked, back = send->returned;
+	const struct lease *lease = NULL;
+
+	if (i < life->nr_leases)
+		next = life_delivery(life, i);
+	if (i) {
+		lease = &life->leases[i - 1];
+		if (lease->acked == CHECK_NONE &&
+		    !(life_record(life, lease->delivery)->flags & HISTORY_SETTLED)) {
+			lease_end(life, lease, &since, &back);
+		} else if (!next) {
+			return;
+		} else {
+			since = back = never;
+		}
+		if (next && since >= next->returned)
+			check_fault(life->check, HISTORY_DUPLICATE, lease->delivery,
+				    lease->acked, life->leases[i].delivery);
+	}
+	if (next) {
+		life_stay(life, i, since, back);
+		return;
+	}
+	if (life->gone || (lease && lease->maybe_acked != CHECK_NONE) ||
+	    (!lease && send->outcome != HISTORY_OK))
+		return;
+	message->missing = since;
+	message->stay = life_stay(life, i, since, back);
+	message->died = lease ? lease_died(life, lease) : CHECK_NONE;
+}
+
+static void life_keys(struct life *life, struct check_message *message)
+{
+	const struct history_record *send = life_record(life, life->send), *r;
+	const struct check_takers *takes = &life->check->takes;
+	uint64_t place = life->offset == HISTORY_NOWHERE ? 0 : life->offset + 1;
+	size_t i;
+
+	message->first = CHECK_NONE;
+	for (i = 0; i < life->nr_leases; i++) {
+		uint64_t *key = &life->check->keys[life->leases[i].delivery];
+
+		r = life_delivery(life, i);
+		if (i || r->deliveries > 1) {
+			*key = place;
+		} else if (r->deliveries || check_takers_first(takes, send->invoked, r->returned,
+							       CHECK_NONE) == r->returned) {
+			*key = CHECK_FIRST | place;
+			message->first = life->leases[i].delivery;
+		}
+	}
+}
+
+static void life_judge(struct life *life)
+{
+	const struct history_record *send = life_record(life, life->send);
+	struct check *check = life->check;
+	struct check_message *message;
+	size_t i;
+
+	if (!send || send->outcome == HISTORY_FAILED ||
+	    (life->nr_leases && life_delivery(life, 0)->returned < send->invoked)) {
+		if (life->nr_leases)
+			check_fault(check, HISTORY_PHANTOM, life->leases[0].delivery,
+				    life->send, CHECK_NONE);
+		return;
+	}
+	message = &check->messages[check->nr_messages++];
+	*message = (struct check_message){
+		.send = life->send, .stay = CHECK_NONE, .died = CHECK_NONE, .seen = life->nr_leases,
+	};
+	life_offsets(life);
+	message->offset = life->offset;
+	life_counts(life);
+	life_settles(life);
+	life_keys(life, message);
+	for (i = 0; i <= life->nr_leases; i++)
+		life_between(life, i, message);
+}
+
+static uint64_t identity(const struct history_record *r)
+{
+	return (uint64_t)r->producer << 32 | r->seq;
+}
+
+void check_lives(struct check *check)
+{
+	struct life life = { .check = check };
+	size_t i, begin, count = 0;
+
+	for (i = 0; i < check->count; i++) {
+		const struct history_record *r = check_record(check, check->records[i]);
+		bool taken = r->op == HISTORY_TAKE || r->op == HISTORY_MORE;
+
+		if (r->op > HISTORY_RELEASE ||
+		    (taken && r->outcome != HISTORY_OK && r->outcome != HISTORY_CORRUPT))
+			continue;
+		if (r->producer != HISTORY_NOBODY)
+			check->items[count++] = (struct sort_item){
+				r->returned, check->records[i],
+			};
+		else if (taken)
+			check_fault(check, HISTORY_CORRUPTED, check->records[i], CHECK_NONE,
+				    CHECK_NONE);
+	}
+	sort_items(check->items, check->spare, count);
+	for (i = 0; i < count; i++)
+		check->items[i].key = identity(check_record(check, check->items[i].index));
+	sort_items(check->items, check->spare, count);
+	for (begin = 0; begin < count; begin = i) {
+		for (i = begin; i < count && check->items[i].key == check->items[begin].key; i++)
+			;
+		life_reserve(&life, i - begin);
+		life.send = CHECK_NONE;
+		life.nr_leases = life.nr_settles = 0;
+		life.gone = false;
+		for (i = begin; i < count && check->items[i].key == check->items[begin].key; i++)
+			life_add(&life, check->items[i].index);
+		life_judge(&life);
+	}
+	free(life.leases);
+	free(life.settles);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Histories that a queue might have made: clients at random, in a time that is
+ * only counted, and a queue that is right, or that is wrong once in a way that
+ * has a name.
+ */
+#ifndef WEIR_SELFTESTS_MODEL_H
+#define WEIR_SELFTESTS_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "history.h"
+
+#define MODEL_QUEUES	3
+#define MODEL_BATCH	8
+
+enum model_mutant {
+	MODEL_RIGHT,
+	MODEL_DROP,		/* an acknowledged message is not there */
+	MODEL_TAIL,		/* the last ones are lost */
+	MODEL_FORGET,		/* one that a killed client held does not come back */
+	MODEL_SEND_TWICE,
+	MODEL_INVENT,		/* a message that nobody sent */
+	MODEL_FAIL_AND_SEND,	/* "full", and it is sent all the same */
+	MODEL_FLIP,		/* a bit */
+	MODEL_SWAP,		/* two messages */
+	MODEL_REUSE,		/* an offset */
+	MODEL_SKIP,		/* an offset */
+	MODEL_LEASE_TWICE,
+	MODEL_RESURRECT,	/* what was acknowledged comes again */
+	MODEL_BACK_LAST,	/* what was given back comes behind all */
+	MODEL_BACK_MIXED,	/* or in another order than it came */
+	MODEL_NOT_COUNTED,	/* a redelivery */
+	MODEL_COUNTED_TWICE,
+	MODEL_EMPTY,		/* "empty" */
+	MODEL_UNFENCED,		/* a settlement of an earlier delivery is taken */
+	MODEL_FOREIGN,		/* or through another description */
+	MODEL_ACK_TWICE,
+	MODEL_REFUSE,		/* the holder's */
+	MODEL_MUTANTS,
+};
+
+struct model_plan {
+	uint64_t seed;
+	uint64_t records;	/* about */
+	unsigned int clients, queues;
+	unsigned int kills, purges, probes; /* of 10000 steps; probes: wrong settlements */
+	unsigned int capacity;
+	bool shared;		/* every two clients have a description in common */
+	bool rough;		/* what the dead held comes back nobody knows when, and
+				 * at the end nobody waits for calls to return */
+	enum model_mutant mutant;
+};
+
+const char *model_mutant_name(enum model_mutant mutant);
+/* What the checker has to say of it. */
+enum history_fault model_mutant_fault(enum model_mutant mutant);
+
+/* Whether the mutant had its occasion. */
+bool model_run(const struct model_plan *plan, struct history *history);
+/* Everything of it but for @records and @mutant. */
+void model_plan_random(struct model_plan *plan, uint64_t seed);
+
+#endif

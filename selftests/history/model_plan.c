@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "../body.h"
+#include "model.h"
+
+static const struct {
+	const char *name;
+	enum history_fault fault;
+} mutants[MODEL_MUTANTS] = {
+	[MODEL_RIGHT] = { "right", HISTORY_FAULTS },
+	[MODEL_DROP] = { "drop", HISTORY_LOST },
+	[MODEL_TAIL] = { "tail", HISTORY_LOST },
+	[MODEL_FORGET] = { "forget", HISTORY_LOST },
+	[MODEL_SEND_TWICE] = { "send-twice", HISTORY_DUPLICATE },
+	[MODEL_INVENT] = { "invent", HISTORY_PHANTOM },
+	[MODEL_FAIL_AND_SEND] = { "fail-and-send", HISTORY_PHANTOM },
+	[MODEL_FLIP] = { "flip", HISTORY_CORRUPTED },
+	[MODEL_SWAP] = { "swap", HISTORY_REORDERED },
+	[MODEL_REUSE] = { "reuse", HISTORY_OFFSET_REUSED },
+	[MODEL_SKIP] = { "skip", HISTORY_NOT_DENSE },
+	[MODEL_LEASE_TWICE] = { "lease-twice", HISTORY_DUPLICATE },
+	[MODEL_RESURRECT] = { "resurrect", HISTORY_DUPLICATE },
+	[MODEL_BACK_LAST] = { "back-last", HISTORY_REDELIVERY },
+	[MODEL_BACK_MIXED] = { "back-mixed", HISTORY_REDELIVERY },
+	[MODEL_NOT_COUNTED] = { "not-counted", HISTORY_COUNT },
+	[MODEL_COUNTED_TWICE] = { "counted-twice", HISTORY_COUNT },
+	[MODEL_EMPTY] = { "empty", HISTORY_FALSE_EMPTY },
+	[MODEL_UNFENCED] = { "unfenced", HISTORY_STALE_SETTLED },
+	[MODEL_FOREIGN] = { "foreign", HISTORY_FOREIGN_SETTLED },
+	[MODEL_ACK_TWICE] = { "ack-twice", HISTORY_SETTLED_TWICE },
+	[MODEL_REFUSE] = { "refuse", HISTORY_REFUSED },
+};
+
+const char *model_mutant_name(enum model_mutant mutant)
+{
+	return mutants[mutant].name;
+}
+
+enum history_fault model_mutant_fault(enum model_mutant mutant)
+{
+	return mutants[mutant].fault;
+}
+
+void model_plan_random(struct model_plan *plan, uint64_t seed)
+{
+	uint64_t random = body_mix(seed ^ 0x706c616eULL);
+
+	plan->seed = seed;
+	plan->clients = 1 + random % 12;
+	plan->queues = 1 + (random >> 8) % MODEL_QUEUES;
+	plan->kills = (random >> 16) % 3 ? (random >> 20) % 100 : 0;
+	plan->purges = (random >> 32) % 4 ? 0 : 5;
+	plan->probes = (random >> 36) % 400;
+	plan->capacity = 1 << (1 + (random >> 48) % 10);
+	plan->shared = (random >> 60) % 3 == 0;
+	plan->rough = random >> 63;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_SELFTESTS_MODEL_QUEUE_H
+#define WEIR_SELFTESTS_MODEL_QUEUE_H
+
+#include "model.h"
+
+enum model_state { MODEL_READY, MODEL_BACK, MODEL_LEASED, MODEL_GONE };
+
+struct model_message {
+	uint64_t offset;
+	uint32_t producer, seq;
+	uint32_t deliveries;
+	uint32_t client, file;	/* the holder */
+	uint64_t since;		/* in its state */
+	uint8_t state;
+};
+
+/* A number that grows is good enough for a queue: nothing is ever taken out of it. */
+struct model_list {
+	uint32_t *at;
+	size_t head, count, room;
+};
+
+struct model_queue {
+	struct model_message *messages;
+	size_t count, room;
+	size_t alive;			/* all before it are settled */
+	struct model_list ready;	/* messages by index */
+	struct model_list back;		/* a heap by offset */
+	uint64_t next_offset;
+	unsigned int held;		/* ready or leased */
+	bool told;			/* the last sender, of its offset */
+};
+
+/* When to be wrong, and how. */
+struct model_wrong {
+	enum model_mutant mutant;
+	uint64_t after;		/* so many calls */
+	uint64_t calls;
+	uint64_t now, invoked;	/* the latter: this call */
+	bool struck;
+};
+
+#define MODEL_NOTHING	UINT32_MAX
+
+/* A message that it takes; @told: its sender will hear of its offset. */
+uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32_t producer,
+		    uint32_t seq, bool told);
+/* The next one, leased; or MODEL_NOTHING. */
+uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
+		    uint32_t file, bool told);
+/* Whether it is accepted. */
+bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t message,
+		  uint32_t file, uint32_t deliveries, bool ack);
+/* All of @client, or, if that is MODEL_NOTHING, of @file. */
+void model_put_back(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
+		    uint32_t file);
+/* For the last time that anybody receives. */
+void model_lose_tail(struct model_queue *queue, struct model_wrong *wrong);
+uint32_t model_purge(struct model_queue *queue);
+size_t model_depth(const struct model_queue *queue);
+void model_queue_free(struct model_queue *queue);
+bool model_strikes(struct model_wrong *wrong, enum model_mutant mutant, bool occasion);
+
+#endif

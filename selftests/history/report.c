@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include <inttypes.h>
+
+#include "history.h"
+
+static const char * const fault_names[HISTORY_FAULTS] = {
+	[HISTORY_LOST] = "lost",
+	[HISTORY_PHANTOM] = "phantom",
+	[HISTORY_CORRUPTED] = "corrupt",
+	[HISTORY_DUPLICATE] = "duplicate",
+	[HISTORY_REORDERED] = "reordered",
+	[HISTORY_REDELIVERY] = "redelivery-order",
+	[HISTORY_FALSE_EMPTY] = "false-empty",
+	[HISTORY_OFFSET_REUSED] = "offset-reuse",
+	[HISTORY_NOT_DENSE] = "non-dense",
+	[HISTORY_COUNT] = "delivery-count",
+	[HISTORY_STALE_SETTLED] = "stale-settle",
+	[HISTORY_FOREIGN_SETTLED] = "foreign-settle",
+	[HISTORY_SETTLED_TWICE] = "settled-twice",
+	[HISTORY_REFUSED] = "refused-settle",
+	[HISTORY_BAD_LOG] = "bad-log",
+};
+
+static const char * const op_names[] = {
+	"none", "send", "take", "more", "ack", "release", "close", "death", "purge", "drained",
+};
+
+static const char * const outcome_names[] = {
+	"unknown", "ok", "failed", "empty", "stale", "corrupt",
+};
+
+const char *history_fault_name(enum history_fault fault)
+{
+	return fault_names[fault];
+}
+
+static void report_record(const struct history *history, uint32_t index, FILE *out)
+{
+	const struct history_record *r = &history->records[index];
+
+	fprintf(out, "    [%" PRIu64 ", ", r->invoked);
+	if (r->returned == history->never)
+		fprintf(out, "?");
+	else
+		fprintf(out, "%" PRIu64, r->returned);
+	fprintf(out, "] client %u: %s queue %u", r->client, op_names[r->op], r->target);
+	if (r->file)
+		fprintf(out, " file %u", r->file);
+	if (r->producer != HISTORY_NOBODY)
+		fprintf(out, " message %u:%u", r->producer, r->seq);
+	if (r->offset != HISTORY_NOWHERE)
+		fprintf(out, " offset %" PRIu64, r->offset);
+	if (r->deliveries)
+		fprintf(out, " delivery %u", r->deliveries);
+	if (r->count)
+		fprintf(out, " count %u", r->count);
+	fprintf(out, "%s%s: %s\n", r->flags & HISTORY_SETTLED ? " settled" : "",
+		r->flags & HISTORY_BACK ? " back" : "", outcome_names[r->outcome]);
+}
+
+void history_report(const struct history *history, FILE *out)
+{
+	const struct history_finding *finding;
+	unsigned int fault, i;
+
+	for (fault = 0; fault < HISTORY_FAULTS; fault++) {
+		finding = &history->findings[fault];
+		if (!finding->times)
+			continue;
+		fprintf(out, "%s: %" PRIu64 " in %zu records, seed %" PRIu64 ":\n",
+			fault_names[fault], finding->times, history->count, history->seed);
+		for (i = 0; i < finding->witnesses; i++)
+			report_record(history, finding->witness[i], out);
+	}
+}

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include "model.h"
+
+__u64 model_units(const struct queue *queue)
+{
+	__u64 units = 0;
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		units += units_of(queue->messages[i]->size);
+	return units;
+}
+
+int model_count(const struct queue *queue, enum state state)
+{
+	int i, count = 0;
+
+	for (i = 0; i < queue->held; i++)
+		count += queue->messages[i]->state == state;
+	return count;
+}
+
+__u64 model_depth(const struct queue *queue)
+{
+	return model_count(queue, READY) + model_count(queue, BACK);
+}
+
+bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units)
+{
+	return queue->held + more < queue->max_messages &&
+	       model_units(queue) + units + units_of(size) <= queue->max_units;
+}
+
+/*
+ * What is wrong before any space is looked for ends the batch before it; so does
+ * what no space can be had for, and then what cannot be copied.
+ */
+int model_admits(const struct queue *queue, const struct spec *specs, int count)
+{
+	int error = 0, reserved = 0, i;
+	__u64 units = 0;
+
+	if (queue->dead)
+		return -ESHUTDOWN;
+	for (i = 0; i < count && !error; i++)
+		error = spec_early_error(&specs[i]);
+	if (error)
+		count = i - 1;
+	for (i = 0; i < count; i++) {
+		if (spec_size(&specs[i]) > queue->max_size) {
+			error = -EMSGSIZE;
+			count = i;
+		}
+	}
+	if (!count)
+		return error;
+	while (reserved < count &&
+	       model_room(queue, spec_size(&specs[reserved]), reserved, units))
+		units += units_of(spec_size(&specs[reserved++]));
+	if (!reserved)
+		return -EAGAIN;
+	for (i = 0; i < reserved; i++) {
+		error = spec_late_error(&specs[i]);
+		if (error)
+			return i ? i : error;
+	}
+	return reserved;
+}
+
+struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid)
+{
+	struct message *message = calloc(1, sizeof(*message));
+
+	message->offset = queue->sent++;
+	message->spec = *spec;
+	message->size = spec_size(spec);
+	message->bytes = malloc(message->size + 1);
+	spec_bytes(spec, message->bytes);
+	message->state = READY;
+	message->pid = pid;
+	queue->messages[queue->held++] = message;
+	return message;
+}
+
+/* What was put back comes before what was never delivered. */
+struct message *model_next(struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->state == BACK)
+			return queue->messages[i];
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->state == READY)
+			return queue->messages[i];
+	return NULL;
+}
+
+struct message *model_find(struct queue *queue, __u64 offset)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->offset == offset)
+			return queue->messages[i];
+	return NULL;
+}
+
+struct message *model_in_slot(struct queue *queue, __u32 slot, const struct message *but)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++) {
+		struct message *message = queue->messages[i];
+
+		if (message != but && message->placed && message->slot == slot)
+			return message;
+	}
+	return NULL;
+}
+
+void model_lease(struct queue *queue, struct message *message, struct file *file, int worker)
+{
+	message->state = LEASED;
+	message->file = file;
+	message->worker = worker;
+	queue->received++;
+	if (message->deliveries++)
+		queue->redelivered++;
+}
+
+/* What was read of it is read again. */
+static void model_end_lease(struct message *message)
+{
+	if (message->file->partial == message)
+		message->file->partial = NULL;
+	message->file = NULL;
+}
+
+void model_put_back(struct message *message)
+{
+	model_end_lease(message);
+	message->state = BACK;
+}
+
+static void model_remove(struct queue *queue, struct message *message)
+{
+	int i = 0;
+
+	while (queue->messages[i] != message)
+		i++;
+	queue->held--;
+	for (; i < queue->held; i++)
+		queue->messages[i] = queue->messages[i + 1];
+	free(message->bytes);
+	free(message);
+}
+
+void model_settle(struct queue *queue, struct message *message)
+{
+	model_end_lease(message);
+	queue->settled++;
+	model_remove(queue, message);
+}
+
+__u64 model_purge(struct queue *queue)
+{
+	struct message *message;
+	__u64 purged = 0;
+
+	while ((message = model_next(queue))) {
+		model_remove(queue, message);
+		purged++;
+	}
+	queue->purged += purged;
+	return purged;
+}
+
+int model_run_status(struct file *file, const struct weir_run *run)
+{
+	int worker = -1;
+	__u32 i;
+
+	if (!run->count || run->count > WEIR_BATCH_MAX || run->reserved ||
+	    (run->op != WEIR_ACK && run->op != WEIR_RELEASE))
+		return -EINVAL;
+	for (i = 0; i < run->count; i++) {
+		struct message *message = model_find(file->queue, run->offset + i);
+
+		if (!message || message->state != LEASED || message->file != file ||
+		    !message->placed || message->slot != run->slot + i ||
+		    message->deliveries != run->deliveries)
+			return -ESTALE;
+		/* A run is one consumer's. */
+		if (i && message->worker != worker)
+			return -ESTALE;
+		worker = message->worker;
+		if (file->partial == message)
+			return -EBUSY;
+	}
+	return 0;
+}
+
+int model_settle_run(struct file *file, const struct weir_run *run)
+{
+	int status = model_run_status(file, run);
+	__u32 i;
+
+	for (i = 0; !status && i < run->count; i++) {
+		struct message *message = model_find(file->queue, run->offset + i);
+
+		if (run->op == WEIR_ACK)
+			model_settle(file->queue, message);
+		else
+			model_put_back(message);
+	}
+	return status;
+}
+
+void model_end_consumer(struct file *file, int worker)
+{
+	int i;
+
+	for (i = 0; i < file->queue->held; i++) {
+		struct message *message = file->queue->messages[i];
+
+		if (message->state == LEASED && message->file == file &&
+		    message->worker == worker)
+			model_put_back(message);
+	}
+	file->consumer[worker] = false;
+}
+
+void model_check_open(struct file *file)
+{
+	int i;
+
+	for (i = 0; i < WORKERS; i++)
+		if (file->fd[i] || file->mapped[i])
+			return;
+	for (i = 0; i < WORKERS; i++)
+		model_end_consumer(file, i);
+	memset(file, 0, sizeof(*file));
+}
+
+void model_empty(struct queue *queue)
+{
+	while (queue->held)
+		model_remove(queue, queue->messages[0]);
+}

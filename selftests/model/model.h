@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * model - what a queue is, as naive as can be
+ *
+ * A queue is an array of the messages that it holds, by offset. Every figure is
+ * counted when it is asked for, and everything is found by looking at all of it.
+ * Nothing here knows how the kernel does it: what it may choose (the slot and
+ * the place of a message) is told to the model, which looks whether it may.
+ */
+#ifndef WEIR_MODEL_H
+#define WEIR_MODEL_H
+
+#include "message.h"
+
+#define WORKERS		4	/* processes */
+#define QUEUES		3	/* names */
+#define FILES		12	/* open file descriptions */
+#define MAX_HELD	512
+
+enum state {
+	READY,
+	BACK,
+	LEASED,
+};
+
+struct message {
+	__u64 offset;
+	struct spec spec;
+	unsigned char *bytes;		/* as receivers see them */
+	__u32 size;			/* of these */
+	__u32 deliveries;
+	enum state state;
+	struct file *file;		/* LEASED: through which */
+	int worker;			/* LEASED: by whom */
+	__u32 pid;			/* of the sender */
+	/* What the kernel chose, once it is known. */
+	bool placed;
+	__u32 slot;
+	__u64 pos;
+	__u64 stamp;
+};
+
+struct queue {
+	char name[WEIR_NAME_SIZE];
+	__u64 max_messages, max_units;
+	__u32 max_size;
+	bool private;
+	bool dead;
+	struct message *messages[MAX_HELD];
+	int held;
+	__u64 sent, received, redelivered, settled, purged;
+	__u64 memory;			/* when it was last seen */
+	/* The observer's, who is the controller: see observe.c. */
+	int fd;
+	const struct weir_desc *index;
+	const unsigned char *pool;
+	__u32 slots, slots_there;
+	__u64 pool_length;
+};
+
+struct file {
+	struct queue *queue;		/* NULL: not open */
+	int flags;			/* O_RDONLY, O_WRONLY, O_RDWR */
+	struct message *partial;
+	__u32 partial_at;
+	bool consumer[WORKERS];		/* that received, or tried to */
+	bool fd[WORKERS];		/* who has a descriptor */
+	bool mapped[WORKERS];		/* who has a mapping */
+};
+
+static inline __u32 units_of(__u32 size)
+{
+	return (size + WEIR_ALIGN - 1) / WEIR_ALIGN;
+}
+
+static inline bool may_read(const struct file *file)
+{
+	return file->flags != O_WRONLY;
+}
+
+static inline bool may_write(const struct file *file)
+{
+	return file->flags != O_RDONLY;
+}
+
+__u64 model_units(const struct queue *queue);
+int model_count(const struct queue *queue, enum state state);
+__u64 model_depth(const struct queue *queue);
+/* Whether a message of @size bytes has room, beside @more with @units. */
+bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units);
+
+/* How many of @specs are taken, or -errno. */
+int model_admits(const struct queue *queue, const struct spec *specs, int count);
+struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid);
+
+struct message *model_next(struct queue *queue);
+/* The held message with that offset, or NULL. */
+struct message *model_find(struct queue *queue, __u64 offset);
+/* Who else has @slot, or NULL. */
+struct message *model_in_slot(struct queue *queue, __u32 slot, const struct message *but);
+void model_lease(struct queue *queue, struct message *message, struct file *file, int worker);
+void model_put_back(struct message *message);
+void model_settle(struct queue *queue, struct message *message);
+__u64 model_purge(struct queue *queue);
+
+/* What SETTLE says of @run, and does. */
+int model_run_status(struct file *file, const struct weir_run *run);
+int model_settle_run(struct file *file, const struct weir_run *run);
+
+/* @worker's leases through @file end. */
+void model_end_consumer(struct file *file, int worker);
+/* After a descriptor or a mapping went: closes @file if that was the last. */
+void model_check_open(struct file *file);
+/* A queue's memory; its name is left, for files that are still open. */
+void model_empty(struct queue *queue);
+
+#endif

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+#include <linux/futex.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "world.h"
+
+/* Seconds that a worker may take over one step, and the kernel over a death. */
+#define PATIENCE 30
+
+struct world world;
+char disagreement[1024];
+const char *disagreement_kind;
+static jmp_buf disagreed;
+static struct request last_request;
+static __s64 last_value;
+
+void disagree(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(disagreement, sizeof(disagreement), format, args);
+	va_end(args);
+	disagreement_kind = format;
+	longjmp(disagreed, 1);
+}
+
+void agree(const char *what, __s64 got, __s64 wanted)
+{
+	if (got == wanted)
+		return;
+	snprintf(disagreement, sizeof(disagreement), "%s: %lld, and the model has %lld", what,
+		 got, wanted);
+	disagreement_kind = what;
+	longjmp(disagreed, 1);
+}
+
+struct request *prepare(int worker)
+{
+	struct request *request = &world.workers[worker].channel->request;
+
+	memset(request, 0, sizeof(*request));
+	return request;
+}
+
+void turn_give(struct channel *channel, int turn)
+{
+	__atomic_store_n(&channel->turn, turn, __ATOMIC_RELEASE);
+	syscall(SYS_futex, &channel->turn, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+bool turn_wait(struct channel *channel, int turn)
+{
+	const struct timespec second = { .tv_sec = 1 };
+	int other;
+
+	while ((other = __atomic_load_n(&channel->turn, __ATOMIC_ACQUIRE)) != turn)
+		if (syscall(SYS_futex, &channel->turn, FUTEX_WAIT, other, &second, NULL, 0) &&
+		    errno == ETIMEDOUT)
+			return false;
+	return true;
+}
+
+static void print_run(const struct weir_run *run)
+{
+	printf("#    settle %llu+%u in slot %u, delivered %u, op %u\n", run->offset, run->count,
+	       run->slot, run->deliveries, run->op);
+}
+
+void print_last(void)
+{
+	const struct request *request = &last_request;
+	const struct weir_fetch *fetch = &request->fetch;
+	int i;
+
+	printf("#   file %d, flags %d, uring %d, bad %d, length %llu of %llu, parts %d: %lld\n",
+	       request->file, request->flags, request->uring, request->bad_runs,
+	       request->there, request->length, request->parts, last_value);
+	for (i = 0; i < request->count; i++)
+		printf("#    message of %u+%u+%u, wrong %d\n", request->specs[i].len,
+		       request->specs[i].key_len, request->specs[i].headers_len,
+		       request->specs[i].wrong);
+	if (fetch->max_messages)
+		printf("#    in place %d, runs %u, messages %u, bytes %llu, room %llu, flags %u\n",
+		       request->in_place, fetch->nr_runs, fetch->max_messages, fetch->max_bytes,
+		       fetch->buffer_len, fetch->flags);
+	for (i = 0; i < request->nr_settle; i++)
+		print_run(&request->settle[i]);
+}
+
+static void await(int worker)
+{
+	struct worker *w = &world.workers[worker];
+	int waited = 0;
+
+	while (!turn_wait(w->channel, CONTROLLERS_TURN)) {
+		if (waitpid(w->pid, NULL, WNOHANG))
+			disagree("worker %d is gone", worker);
+		if (waited++ == PATIENCE)
+			disagree("worker %d does not come back", worker);
+	}
+}
+
+struct reply *ask(int worker, void (*work)(const struct request *, struct reply *))
+{
+	struct channel *channel = world.workers[worker].channel;
+
+	world.asks++;
+	channel->request.work = work;
+	memset(&channel->reply, 0, offsetof(struct reply, data));
+	turn_give(channel, WORKERS_TURN);
+	await(worker);
+	last_request = channel->request;
+	last_value = channel->reply.value;
+	return &channel->reply;
+}
+
+void start_worker(int worker, int parent)
+{
+	struct worker *w = &world.workers[worker];
+	int i;
+
+	world.asks++;
+	w->channel->turn = WORKERS_TURN;
+	if (parent >= 0) {
+		struct request *request = prepare(parent);
+
+		request->worker = worker;
+		w->pid = ask(parent, work_fork)->value;
+	} else {
+		w->pid = fork();
+		if (!w->pid) {
+			for (i = 0; i < QUEUES; i++)
+				if (world.queues[i])
+					close(world.queues[i]->fd);
+			close(world.control);
+			worker_main(worker);
+		}
+	}
+	if (w->pid <= 0)
+		disagree("fork: %d", w->pid);
+	/* It has the observer's descriptors until it runs. */
+	await(worker);
+}
+
+/* Its files and mappings go, and the leases that it holds elsewhere. */
+static void forget_worker(int worker)
+{
+	int i;
+
+	world.workers[worker].pid = 0;
+	for (i = 0; i < FILES; i++) {
+		struct file *file = &world.files[i];
+
+		if (!file->queue)
+			continue;
+		file->fd[worker] = false;
+		file->mapped[worker] = false;
+		model_end_consumer(file, worker);
+		model_check_open(file);
+	}
+}
+
+void end_worker(int worker, bool by_signal)
+{
+	struct worker *w = &world.workers[worker];
+	int status;
+
+	world.asks++;
+	if (by_signal)
+		kill(w->pid, SIGKILL);
+	else
+		ask(worker, work_exit);
+	if (waitpid(w->pid, &status, 0) != w->pid)
+		disagree("waitpid: %s", strerror(errno));
+	forget_worker(worker);
+}
+
+static __u64 consumers_of(const struct queue *queue)
+{
+	__u64 count = 0;
+	int i, j;
+
+	for (i = 0; i < FILES; i++)
+		for (j = 0; j < WORKERS; j++)
+			count += world.files[i].queue == queue && world.files[i].consumer[j];
+	return count;
+}
+
+static void get_info(const struct queue *queue, struct weir_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	raw_set_name(info, queue->name);
+	agree("INFO", raw_ioctl(world.control, WEIR_IOC_INFO, info), 0);
+}
+
+void settle_down(void)
+{
+	struct timespec tick = { .tv_nsec = 200000 };
+	struct weir_info info;
+	int i, ticks;
+
+	for (i = 0; i < QUEUES; i++) {
+		if (!world.queues[i])
+			continue;
+		for (ticks = 0; ticks < PATIENCE * 5000; ticks++) {
+			get_info(world.queues[i], &info);
+			if (info.consumers == consumers_of(world.queues[i]))
+				break;
+			nanosleep(&tick, NULL);
+		}
+	}
+}
+
+static void check_figures(struct queue *queue)
+{
+	struct weir_info info;
+	__u64 depth = model_depth(queue);
+
+	get_info(queue, &info);
+	agree("INFO name", strcmp(info.name, queue->name), 0);
+	agree("INFO max_messages", info.max_messages, queue->max_messages);
+	agree("INFO max_bytes", info.max_bytes, queue->max_units * WEIR_ALIGN);
+	agree("INFO create_flags", info.create_flags, queue->private ? WEIR_CREATE_PRIVATE : 0);
+	agree("INFO depth", info.depth, depth);
+	agree("INFO leased", info.leased, model_count(queue, LEASED));
+	agree("INFO bytes", info.bytes, model_units(queue) * WEIR_ALIGN);
+	agree("INFO sent", info.sent, queue->sent);
+	agree("INFO received", info.received, queue->received);
+	agree("INFO redelivered", info.redelivered, queue->redelivered);
+	agree("INFO settled", info.settled, queue->settled);
+	agree("INFO purged", info.purged, queue->purged);
+	agree("INFO consumers", info.consumers, consumers_of(queue));
+	agree("INFO waiters", info.waiters, 0);
+	/* By a coarse clock a message may be 0 ns old. */
+	if (info.oldest_age_ns && !depth)
+		disagree("INFO oldest_age_ns: %llu, and none is ready", info.oldest_age_ns);
+	agree("INFO sum", info.settled + info.purged + info.depth + info.leased, info.sent);
+	if (info.memory < queue->memory)
+		disagree("INFO memory: %llu after %llu", info.memory, queue->memory);
+	if (info.memory > (256 << 10) + 3 * queue->max_units * WEIR_ALIGN)
+		disagree("INFO memory: %llu", info.memory);
+	queue->memory = info.memory;
+}
+
+bool pick_worker(__u64 *seed, int *worker)
+{
+	int i, from = random_below(seed, WORKERS);
+
+	for (i = 0; i < WORKERS; i++) {
+		*worker = (from + i) % WORKERS;
+		if (world.workers[*worker].pid)
+			return true;
+	}
+	return false;
+}
+
+bool pick_descriptor(__u64 *seed, bool (*filter)(const struct file *), int *file, int *worker)
+{
+	int i, from = random_below(seed, FILES * WORKERS);
+	bool any = !filter || !random_below(seed, 40);
+
+	for (i = 0; i < FILES * WORKERS; i++) {
+		int at = (from + i) % (FILES * WORKERS);
+
+		*file = at / WORKERS;
+		*worker = at % WORKERS;
+		if (world.files[*file].fd[*worker] && (any || filter(&world.files[*file])))
+			return true;
+	}
+	return false;
+}
+
+static void *share(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		disagree("mmap: %s", strerror(errno));
+	return memory;
+}
+
+static void begin(void)
+{
+	int i;
+
+	memset(&world, 0, sizeof(world));
+	world.control = -1;
+	for (i = 0; i < WORKERS; i++)
+		world.workers[i].channel = share(sizeof(struct channel));
+	world.control = raw_open_control();
+	if (world.control < 0)
+		disagree("%s: %s", RAW_CONTROL, strerror(-world.control));
+}
+
+/* Whatever state it is in. */
+static void end(void)
+{
+	struct queue *queue;
+	int i;
+
+	for (i = 0; i < WORKERS; i++) {
+		struct worker *w = &world.workers[i];
+
+		if (w->pid > 0) {
+			kill(w->pid, SIGKILL);
+			waitpid(w->pid, NULL, 0);
+		}
+		if (w->channel)
+			munmap(w->channel, sizeof(*w->channel));
+	}
+	for (i = 0; i < QUEUES; i++) {
+		queue = world.queues[i];
+		if (queue && queue->index)
+			observe_close(queue);
+		else if (queue && queue->fd >= 0)
+			close(queue->fd);
+		if (queue)
+			raw_destroy_force(queue->name);
+	}
+	for (i = 0; i < world.nr_all; i++) {
+		model_empty(world.all[i]);
+		free(world.all[i]);
+	}
+	close(world.control);
+}
+
+static void check_all(int at)
+{
+	int i;
+
+	for (i = 0; i < QUEUES; i++) {
+		if (!world.queues[i])
+			continue;
+		check_figures(world.queues[i]);
+		observe_all(world.queues[i], at % 16 == 0);
+	}
+}
+
+int play(struct op *ops, int nr, bool verbose)
+{
+	static volatile int at;
+	__u64 asks;
+
+	at = 0;
+	if (setjmp(disagreed)) {
+		end();
+		return at;
+	}
+	begin();
+	for (; at < nr; at++) {
+		__u64 seed = ops[at].seed;
+
+		if (verbose)
+			fprintf(stderr, "# %d: %s %llx\n", at, steps[ops[at].step].name, seed);
+		asks = world.asks;
+		steps[ops[at].step].play(&seed);
+		ops[at].asked = world.asks != asks;
+		check_all(at);
+	}
+	end();
+	return -1;
+}

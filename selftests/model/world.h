@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * world - the model beside what it is a model of
+ *
+ * The controller plays one step after the other: it picks what is to be done
+ * with the step's own random numbers, among what there is at that moment, asks
+ * one worker, a process, to do it, and compares the answer with the model's.
+ * Then it compares all figures of all queues.
+ *
+ * A step to add: a row in table.c, a step_*() that picks, asks, compares and
+ * applies it to the model, and a work_*() that does it in the worker.
+ */
+#ifndef WEIR_WORLD_H
+#define WEIR_WORLD_H
+
+#include <sys/types.h>
+
+#include "model.h"
+
+struct request;
+struct reply;
+
+#define BATCH	40	/* messages of a SEND */
+#define SETTLES	20	/* runs of a SETTLE */
+
+/* What a worker is asked for. What @work does not use is zero. */
+struct request {
+	void (*work)(const struct request *request, struct reply *reply);
+	int file;			/* a descriptor's number follows from it */
+	int flags;
+	bool uring;			/* a command: through an io_uring */
+	char name[WEIR_NAME_SIZE];
+	struct weir_create create;
+	pid_t pid;			/* of another worker */
+	int worker;			/* another worker */
+	int count;
+	struct spec specs[BATCH];
+	__s64 timeout_ns;
+	bool bad_runs;			/* no memory at the array of the command */
+	bool in_place;
+	struct weir_fetch fetch;	/* figures; addresses are the worker's */
+	__u64 length;			/* of a buffer */
+	__u64 there;			/* bytes of it that are memory */
+	int parts;			/* of an iovec */
+	int nr_settle;
+	struct weir_run settle[SETTLES];
+};
+
+struct reply {
+	__s64 value;			/* or -errno */
+	__u64 first_offset;
+	struct weir_fetch fetch;
+	struct weir_run runs[20];
+	struct weir_run settle[SETTLES];
+	struct weir_info info;
+	struct weir_layout layout;
+	unsigned char data[2 << 20];
+};
+
+#define CONTROLLERS_TURN	0
+#define WORKERS_TURN		1
+
+/* Between the controller and a worker; both belong to whose turn it is. */
+struct channel {
+	int turn;
+	struct request request;
+	struct reply reply;
+};
+
+struct worker {
+	pid_t pid;			/* 0: there is none */
+	struct channel *channel;	/* in shared memory */
+};
+
+struct step {
+	const char *name;
+	unsigned int weight;
+	void (*play)(__u64 *seed);
+};
+
+/* What is played: everything that happens follows from it. */
+struct op {
+	int step;
+	__u64 seed;
+	bool asked;			/* out: a worker was asked for something */
+};
+
+struct world {
+	struct worker workers[WORKERS];
+	struct queue *queues[QUEUES];	/* by name; NULL: there is none */
+	struct queue *all[4096];	/* that were ever made */
+	int nr_all;
+	struct file files[FILES];
+	int control;
+	__u64 asks;			/* of workers; what was done to them too */
+	__u64 messages;			/* sent */
+};
+
+extern struct world world;
+extern const struct step steps[];
+extern const int nr_steps;
+
+/* run.c */
+
+/* Plays @ops: the index of the one that disagreed, or -1. */
+int play(struct op *ops, int nr, bool verbose);
+/* What the last worker was asked for. */
+void print_last(void);
+/* What disagreed. */
+extern char disagreement[1024];
+/* Two that have the same are about the same thing. */
+extern const char *disagreement_kind;
+_Noreturn void disagree(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void agree(const char *what, __s64 got, __s64 wanted);
+
+/* turn_wait() - false when it was not given within a second */
+void turn_give(struct channel *channel, int turn);
+bool turn_wait(struct channel *channel, int turn);
+/* ask() - what is to be done is in the worker's request since prepare() */
+struct request *prepare(int worker);
+struct reply *ask(int worker, void (*work)(const struct request *, struct reply *));
+/* start_worker() - as a child of @parent, or of the controller if -1 */
+void start_worker(int worker, int parent);
+void end_worker(int worker, bool kill);
+/* Until the kernel has heard of every process that ended. */
+void settle_down(void);
+
+/* Picks of what there is; false when there is none. Mostly such as @filter. */
+bool pick_descriptor(__u64 *seed, bool (*filter)(const struct file *), int *file, int *worker);
+bool pick_worker(__u64 *seed, int *worker);
+
+static inline bool can_send(const struct file *file)
+{
+	return may_write(file) && !file->queue->dead;
+}
+
+static inline bool can_receive(const struct file *file)
+{
+	return may_read(file) && !file->queue->dead;
+}
+
+/* observe.c: the controller's own look at a queue, through a mapping. */
+
+void observe_open(struct queue *queue);
+void observe_close(struct queue *queue);
+/* The last @count messages were just sent. */
+void observe_sent(struct queue *queue, int count);
+/* Compares what is mapped of all messages, their bytes too if @whole. */
+void observe_all(struct queue *queue, bool whole);
+/* Whether the pool has place for sure. */
+bool observe_fits(const struct queue *queue, __u32 size);
+/* The kernel says that @message is there. */
+void observe_place(struct queue *queue, struct message *message, const struct weir_desc *desc);
+/* A descriptor as @message's receiver sees it, but for @pos. */
+void compare_desc(const struct message *message, const struct weir_desc *desc);
+
+/* step_data.c */
+
+/* Bytes of a buffer that are as the worker had prepared them. */
+void check_untouched(const char *what, const unsigned char *bytes, __u64 from, __u64 to);
+/* Runs to settle, good and bad ones. */
+void pick_runs(__u64 *seed, const struct file *file, struct request *request);
+/* How many messages were settled. */
+__s64 check_settled(struct file *file, const struct request *request,
+		    const struct reply *reply);
+
+/* step_data.c, step_fetch.c, step_life.c */
+
+void step_send(__u64 *seed);
+void step_write(__u64 *seed);
+void step_read(__u64 *seed);
+void step_fetch(__u64 *seed);
+void step_settle(__u64 *seed);
+void step_poll(__u64 *seed);
+void step_info(__u64 *seed);
+void step_create(__u64 *seed);
+void step_destroy(__u64 *seed);
+void step_destroy_force(__u64 *seed);
+void step_purge(__u64 *seed);
+void step_open(__u64 *seed);
+void step_close(__u64 *seed);
+void step_share(__u64 *seed);
+void step_map(__u64 *seed);
+void step_unmap(__u64 *seed);
+void step_spawn(__u64 *seed);
+void step_fork(__u64 *seed);
+void step_kill(__u64 *seed);
+void step_exit(__u64 *seed);
+
+/* work.c */
+
+_Noreturn void worker_main(int worker);
+void work_send(const struct request *request, struct reply *reply);
+void work_write(const struct request *request, struct reply *reply);
+void work_read(const struct request *request, struct reply *reply);
+void work_fetch(const struct request *request, struct reply *reply);
+void work_settle(const struct request *request, struct reply *reply);
+void work_poll(const struct request *request, struct reply *reply);
+void work_info(const struct request *request, struct reply *reply);
+void work_create(const struct request *request, struct reply *reply);
+void work_destroy(const struct request *request, struct reply *reply);
+void work_purge(const struct request *request, struct reply *reply);
+void work_open(const struct request *request, struct reply *reply);
+void work_close(const struct request *request, struct reply *reply);
+void work_share(const struct request *request, struct reply *reply);
+void work_map(const struct request *request, struct reply *reply);
+void work_unmap(const struct request *request, struct reply *reply);
+void work_fork(const struct request *request, struct reply *reply);
+void work_exit(const struct request *request, struct reply *reply);
+
+#endif

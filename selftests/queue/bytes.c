@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * read(2) and write(2): a write is a message, whole or not at all; a read gives
+ * the next one, and settles it with its last byte.
+ */
+#include <limits.h>
+
+#include "../fixture.h"
+
+#define EXPECT_BYTES(string, bytes, length) do {				\
+	EXPECT_EQ((long)strlen(string), (long)(length));			\
+	EXPECT_EQ(0, memcmp(string, bytes, strlen(string)));			\
+} while (0)
+
+TEST_F(queue, first_in_first_out)
+{
+	char bytes[32];
+	int i, length;
+
+	for (i = 0; i < 1000; i++) {
+		length = snprintf(bytes, sizeof(bytes), "message %d", i);
+		ASSERT_EQ(length, raw_write(self->writer, bytes, length));
+	}
+	for (i = 0; i < 1000; i++) {
+		ASSERT_LT(0, length = raw_read(self->reader, bytes, sizeof(bytes) - 1));
+		bytes[length] = '\0';
+		ASSERT_EQ(i, atoi(bytes + 8));
+	}
+	EXPECT_EQ(-EAGAIN, raw_read(self->reader, bytes, sizeof(bytes)));
+}
+
+/* One message a read, though there is room for more. */
+TEST_F(queue, boundaries_are_kept)
+{
+	char bytes[64];
+
+	raw_write_string(self->writer, "one");
+	raw_write_string(self->writer, "three");
+	EXPECT_BYTES("one", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_BYTES("three", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+}
+
+/* A read touches nothing behind what it returns. */
+TEST_F(queue, no_byte_more)
+{
+	char bytes[64];
+	size_t i;
+
+	memset(bytes, 0x5a, sizeof(bytes));
+	raw_write_string(self->writer, "abc");
+	EXPECT_EQ(3, raw_read(self->reader, bytes, sizeof(bytes)));
+	for (i = 3; i < sizeof(bytes); i++)
+		ASSERT_EQ(0x5a, bytes[i]);
+}
+
+TEST_F(queue, short_reads)
+{
+	char bytes[64];
+	int i;
+
+	raw_write_string(self->writer, "hello, world");
+	raw_write_string(self->writer, "next");
+	EXPECT_BYTES("hello", bytes, raw_read(self->reader, bytes, 5));
+	EXPECT_EQ(1, raw_figure(self->name, "leased"));
+	EXPECT_EQ(0, raw_figure(self->name, "settled"));
+	for (i = 5; i < 11; i++) {
+		EXPECT_EQ(1, raw_read(self->reader, bytes, 1));
+		EXPECT_EQ("hello, world"[i], bytes[0]);
+	}
+	EXPECT_EQ(0, raw_figure(self->name, "settled"));
+	/* The last byte of one, and nothing of the next. */
+	EXPECT_BYTES("d", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
+	EXPECT_EQ(0, raw_figure(self->name, "leased"));
+	EXPECT_BYTES("next", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+}
+
+/* The rest belongs to the open file: others get the next message. */
+TEST_F(queue, the_rest_is_nobody_elses)
+{
+	int other = raw_open(self->name, O_RDONLY | O_NONBLOCK);
+	char bytes[64];
+
+	raw_write_string(self->writer, "first");
+	raw_write_string(self->writer, "second");
+	EXPECT_BYTES("fi", bytes, raw_read(self->reader, bytes, 2));
+	EXPECT_BYTES("second", bytes, raw_read(other, bytes, sizeof(bytes)));
+	EXPECT_EQ(-EAGAIN, raw_read(other, bytes, sizeof(bytes)));
+	EXPECT_BYTES("rst", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+}
+
+/* Closed before its last byte: whole again, and before all that was never out (I42). */
+TEST_F(queue, close_puts_back)
+{
+	int other = raw_open(self->name, O_RDONLY | O_NONBLOCK);
+	char bytes[64];
+
+	raw_write_string(self->writer, "first");
+	raw_write_string(self->writer, "second");
+	raw_write_string(self->writer, "third");
+	EXPECT_EQ(3, raw_read(self->reader, bytes, 3));
+	EXPECT_EQ(3, raw_read(other, bytes, 3));
+	close(other);
+	close(self->reader);
+	self->reader = raw_open(self->name, O_RDONLY | O_NONBLOCK);
+	EXPECT_BYTES("first", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_BYTES("second", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_BYTES("third", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ(2, raw_figure(self->name, "redelivered"));
+}
+
+TEST_F(queue, nothing_to_write)
+{
+	struct iovec iov = { .iov_base = "", .iov_len = 0 };
+	char byte;
+
+	EXPECT_EQ(0, raw_write(self->writer, "", 0));
+	EXPECT_EQ(0, raw_result(writev(self->writer, &iov, 1)));
+	EXPECT_EQ(0, raw_result(writev(self->writer, &iov, 0)));
+	EXPECT_EQ(0, raw_figure(self->name, "sent"));
+	EXPECT_EQ(-EAGAIN, raw_read(self->reader, &byte, 1));
+}
+
+/* Reading nothing takes nothing and waits for nothing. */
+TEST_F(queue, nothing_to_read)
+{
+	int waiting = raw_open(self->name, O_RDONLY);
+	char bytes[8];
+
+	EXPECT_EQ(0, raw_read(waiting, bytes, 0));
+	raw_write_string(self->writer, "x");
+	EXPECT_EQ(0, raw_read(waiting, bytes, 0));
+	EXPECT_EQ(1, raw_figure(self->name, "depth"));
+}
+
+TEST_F(queue, vectors)
+{
+	struct iovec out[] = {
+		{ "ab", 2 }, { "", 0 }, { "cdefg", 5 }, { NULL, 0 }, { "h", 1 },
+	};
+	char first[3], second[100];
+	struct iovec in[] = { { first, 3 }, { second, 100 } };
+
+	EXPECT_EQ(8, raw_result(writev(self->writer, out, ARRAY_SIZE(out))));
+	EXPECT_EQ(1, raw_figure(self->name, "sent"));
+	raw_write_string(self->writer, "xyz1");
+	EXPECT_EQ(8, raw_result(readv(self->reader, in, 2)));
+	EXPECT_EQ(0, memcmp("abc", first, 3));
+	EXPECT_EQ(0, memcmp("defgh", second, 5));
+	EXPECT_EQ(2, raw_result(readv(self->reader, &(struct iovec){ first, 2 }, 1)));
+	EXPECT_EQ(2, raw_result(readv(self->reader, in, 2)));
+	EXPECT_EQ(0, memcmp("z1", first, 2));
+}
+
+TEST_F(queue, longest_vector)
+{
+	static char bytes[IOV_MAX * 3], back[IOV_MAX * 3 + 1];
+	struct iovec iov[IOV_MAX];
+	size_t i;
+
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i * 7;
+	for (i = 0; i < IOV_MAX; i++)
+		iov[i] = (struct iovec){ bytes + 3 * i, 3 };
+	EXPECT_EQ(sizeof(bytes), raw_result(writev(self->writer, iov, IOV_MAX)));
+	EXPECT_EQ(sizeof(bytes), raw_read(self->reader, back, sizeof(back)));
+	EXPECT_EQ(0, memcmp(bytes, back, sizeof(bytes)));
+}
+
+TEST_F(queue, too_large)
+{
+	char *bytes = calloc(1, WEIR_MESSAGE_MAX + 1);
+	struct iovec iov[2] = { { bytes, WEIR_MESSAGE_MAX }, { bytes, 1 } };
+
+	EXPECT_EQ(-EMSGSIZE, raw_write(self->writer, bytes, WEIR_MESSAGE_MAX + 1));
+	EXPECT_EQ(-EMSGSIZE, raw_result(writev(self->writer, iov, 2)));
+	ASSERT_EQ(0, queue_remake(self, 0, 65536));
+	EXPECT_EQ(-EMSGSIZE, raw_write(self->writer, bytes, 16385));
+	EXPECT_EQ(16384, raw_write(self->writer, bytes, 16384));
+	ASSERT_EQ(16384, raw_read(self->reader, bytes, 65536));
+	/* Refused at once also by a queue that is full, and never waited for. */
+	while (raw_write(self->writer, bytes, 1024) == 1024)
+		;
+	EXPECT_EQ(-EMSGSIZE, raw_write(self->writer, bytes, 16385));
+	EXPECT_EQ(-EMSGSIZE, raw_write(raw_open(self->name, O_WRONLY), bytes, 16385));
+	EXPECT_EQ(64, raw_figure(self->name, "depth"));
+}
+
+/* Lengths at which sums overflow (I8). */
+TEST_F(queue, absurd_lengths)
+{
+	static const size_t lengths[] = {
+		1UL << 31, (1UL << 31) - 1, -1UL, -63UL, -64UL, -4096UL, ~0UL >> 1, UINT_MAX,
+		UINT_MAX - 63, (size_t)(1ULL << 32), (size_t)((1ULL << 32) + 1),
+	};
+	char *bytes = mmap(NULL, 1 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t i;
+	long ret;
+
+	for (i = 0; i < ARRAY_SIZE(lengths); i++) {
+		/* Cut by a 32-bit size_t. */
+		if (lengths[i] <= WEIR_MESSAGE_MAX)
+			continue;
+		ret = raw_write(self->writer, bytes, lengths[i]);
+		EXPECT_GT(0, ret) {
+			TH_LOG("length %zx: %ld", lengths[i], ret);
+		}
+	}
+	EXPECT_EQ(0, raw_figure(self->name, "sent"));
+	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
+	/* A huge buffer is fine for reading a small message. */
+	raw_write_string(self->writer, "x");
+	bytes = malloc(64);
+	EXPECT_EQ(1, raw_read(self->reader, bytes, INT_MAX));
+}
+
+/* A write that cannot be read to its end sends nothing and keeps no room. */
+TEST_F(queue, write_from_nowhere)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct weir_info info;
+	char bytes[8192];
+
+	mprotect(page + 4096, 4096, PROT_NONE);
+	EXPECT_EQ(-EFAULT, raw_write(self->writer, NULL, 100));
+	EXPECT_EQ(-EFAULT, raw_write(self->writer, page + 4096, 1));
+	EXPECT_EQ(-EFAULT, raw_write(self->writer, page, 4097));
+	EXPECT_EQ(-EFAULT, raw_write(self->writer, page + 4095, 2));
+	EXPECT_EQ(-EFAULT, raw_write(self->writer, page, 1 << 20));
+	ASSERT_EQ(0, raw_info(self->name, &info));
+	EXPECT_EQ(0, info.sent);
+	EXPECT_EQ(0, info.depth);
+	EXPECT_EQ(0, info.bytes);
+	memset(page, 'p', 4096);
+	EXPECT_EQ(4096, raw_write(self->writer, page, 4096));
+	EXPECT_EQ(4096, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ('p', bytes[4095]);
+}
+
+/* What cannot be written to its reader stays in the queue, whole or as the rest. */
+TEST_F(queue, read_to_nowhere)
+{
+	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char bytes[10000], back[10000];
+	long first, second;
+	size_t i;
+
+	mprotect(page + 4096, 4096, PROT_NONE);
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = i % 251;
+	ASSERT_EQ(10000, raw_write(self->writer, bytes, 10000));
+	EXPECT_EQ(-EFAULT, raw_read(self->reader, NULL, 10000));
+	EXPECT_EQ(-EFAULT, raw_read(self->reader, page + 4096, 10000));
+	EXPECT_EQ(0, raw_figure(self->name, "settled"));
+	first = raw_read(self->reader, page + 2096, 10000);
+	/* As everywhere: what was copied, or nothing at all. */
+	if (first < 0) {
+		EXPECT_EQ(-EFAULT, first);
+		first = 0;
+	}
+	EXPECT_GE(2000, first);
+	EXPECT_EQ(0, memcmp(bytes, page + 2096, first));
+	second = raw_read(self->reader, back, sizeof(back));
+	EXPECT_EQ(10000, first + second);
+	EXPECT_EQ(0, memcmp(bytes + first, back, second));
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
+}
+
+TEST_F(queue, no_position)
+{
+	char byte = 0;
+
+	EXPECT_EQ(-ESPIPE, raw_result(lseek(self->reader, 0, SEEK_SET)));
+	EXPECT_EQ(-ESPIPE, raw_result(pread(self->reader, &byte, 1, 0)));
+	EXPECT_EQ(-ESPIPE, raw_result(pwrite(self->writer, &byte, 1, 0)));
+	EXPECT_EQ(0, raw_figure(self->name, "sent"));
+}
+
+/* Two copies of a descriptor are one open file. */
+TEST_F(queue, duplicated)
+{
+	int copy = dup(self->reader);
+	char bytes[16];
+
+	raw_write_string(self->writer, "abcdef");
+	EXPECT_BYTES("abc", bytes, raw_read(self->reader, bytes, 3));
+	close(self->reader);
+	EXPECT_EQ(1, raw_figure(self->name, "leased"));
+	EXPECT_BYTES("def", bytes, raw_read(copy, bytes, sizeof(bytes)));
+}
+
+/* Another descriptor in the same process is another open file. */
+TEST_F(queue, read_and_written_by_one)
+{
+	int both = raw_open(self->name, O_RDWR | O_NONBLOCK);
+	char bytes[16];
+
+	EXPECT_EQ(3, raw_write_string(both, "abc"));
+	EXPECT_BYTES("abc", bytes, raw_read(both, bytes, sizeof(bytes)));
+	EXPECT_EQ(-EAGAIN, raw_read(both, bytes, sizeof(bytes)));
+}
+
+/* Offsets are dense: what fails takes none (I45). */
+TEST_F(queue, offsets_are_dense)
+{
+	int i;
+
+	for (i = 0; i < 10; i++) {
+		EXPECT_EQ(i, raw_figure(self->name, "sent"));
+		EXPECT_EQ(-EFAULT, raw_write(self->writer, NULL, 10));
+		EXPECT_EQ(1, raw_write(self->writer, "x", 1));
+	}
+}
+
+TEST_HARNESS_MAIN

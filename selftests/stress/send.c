@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include "stress.h"
+
+/* Mostly small; the smallest has a byte behind its header, for reads in parts. */
+static uint32_t send_length(struct stress_client *client)
+{
+	uint32_t most = stress_chance(client, 8) ? 300 : STRESS_LARGEST - BODY_MIN;
+
+	return BODY_MIN + 1 + stress_chance(client, most);
+}
+
+static uint32_t send_producer(const struct stress_client *client, uint32_t queue)
+{
+	return client->id * STRESS_QUEUES + queue;
+}
+
+static struct history_record *send_begin(struct stress_client *client, uint32_t queue,
+					 uint32_t file)
+{
+	struct history_record record = {
+		.op = HISTORY_SEND, .target = queue, .file = file, .offset = HISTORY_NOWHERE,
+		.producer = send_producer(client, queue), .seq = client->seqs[queue]++,
+	};
+
+	return history_begin(&client->log, &record);
+}
+
+/* Nothing else may come of sending to a queue that is there. */
+static void send_expected(const struct stress_client *client, long result)
+{
+	if (result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR)
+		stress_fail(client, "send", result);
+}
+
+void stress_write(struct stress_client *client, uint32_t queue, bool in_parts)
+{
+	uint32_t file, length = send_length(client), cut = length;
+	int fd = stress_pick_file(client, queue, &file);
+	struct history_record *record = send_begin(client, queue, file);
+	struct iovec parts[2];
+	long ret;
+
+	body_make(client->bytes, length, record->producer, record->seq);
+	if (in_parts)
+		cut = stress_chance(client, length);
+	parts[0] = (struct iovec){ client->bytes, cut };
+	parts[1] = (struct iovec){ client->bytes + cut, length - cut };
+	ret = in_parts ? raw_result(writev(fd, parts, 2)) : raw_write(fd, client->bytes, length);
+	if (ret >= 0 && ret != length)
+		stress_fail(client, "a message written in part", ret);
+	if (ret < 0)
+		send_expected(client, ret);
+	history_end(record, ret < 0 ? HISTORY_FAILED : HISTORY_OK);
+}
+
+void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
+{
+	struct weir_message messages[STRESS_BATCH];
+	struct history_record *records[STRESS_BATCH];
+	uint32_t file, count = 1 + stress_chance(client, STRESS_BATCH);
+	int i, ret, fd = stress_pick_file(client, queue, &file);
+	struct weir_send send = {
+		.messages = raw_address(messages), .count = count,
+		.timeout_ns = stress_chance(client, 2) * stress_chance(client, 20000000),
+	};
+
+	for (i = 0; i < count; i++) {
+		records[i] = send_begin(client, queue, file);
+		stress_message_make(&messages[i],
+				    client->bytes + i * (STRESS_BUFFER / STRESS_BATCH),
+				    send_length(client), records[i]->producer, records[i]->seq,
+				    stress_chance(client, 2));
+	}
+	ret = stress_command(client, by_ring, fd, WEIR_IOC_SEND, &send);
+	if (ret < 0)
+		send_expected(client, ret);
+	for (i = 0; i < count; i++) {
+		if (i < ret)
+			records[i]->offset = send.first_offset + i;
+		history_end(records[i], i < ret ? HISTORY_OK : HISTORY_FAILED);
+	}
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients that do everything that can be done to a few queues, at random, and are
+ * killed and stopped at random; what they saw is judged as a history.
+ *
+ * What a client does follows from the seed and its number. When it is killed, and
+ * who comes first, does not: a seed is played again, not the run.
+ */
+#ifndef WEIR_SELFTESTS_STRESS_H
+#define WEIR_SELFTESTS_STRESS_H
+
+#include "../body.h"
+#include "../history/history.h"
+#include "../raw.h"
+#include "../uring.h"
+
+#define STRESS_QUEUES	3
+#define STRESS_CLIENTS	16
+#define STRESS_BATCH	8		/* messages a call */
+#define STRESS_LARGEST	6000		/* bytes of a message */
+#define STRESS_LEASES	40
+#define STRESS_BUFFER	(STRESS_BATCH * (STRESS_LARGEST + 3 * WEIR_ALIGN))
+#define STRESS_RECORDS	100000		/* of one client; then it ends */
+#define STRESS_FILES	100000		/* numbers of a client's descriptions */
+
+enum stress_op {
+	STRESS_WRITE, STRESS_WRITEV, STRESS_SEND, STRESS_URING_SEND,
+	STRESS_READ, STRESS_READ_PARTS, STRESS_FETCH, STRESS_FETCH_IN_PLACE,
+	STRESS_FETCH_SETTLED, STRESS_URING_FETCH, STRESS_PARK, STRESS_CANCEL,
+	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
+	STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
+	STRESS_OPS,
+};
+
+/* A message that a client holds, as SETTLE wants it. */
+struct stress_lease {
+	uint32_t queue;
+	uint32_t file;
+	int fd;
+	struct weir_run run;
+};
+
+/* What all processes share. */
+struct stress_shared {
+	uint32_t stop;
+	uint64_t ops[STRESS_OPS];
+	uint64_t refused;		/* settlements */
+	/* Since when a client ends by itself; 0: it does not. */
+	uint64_t ending[STRESS_CLIENTS];
+	struct stress_lease seen[64];	/* leases of anybody, for others to try */
+};
+
+/* A round: queues, and who uses them. */
+struct stress {
+	uint64_t seed;
+	const char *logs;
+	struct stress_shared *shared;
+	char names[STRESS_QUEUES][WEIR_NAME_SIZE];
+	int inherited[STRESS_QUEUES];	/* descriptions that all clients have */
+};
+
+/* A FETCH that waits in a ring. */
+struct stress_parked {
+	bool waits;
+	int fd;
+	uint32_t queue;
+	struct history_record *record;
+	struct weir_fetch fetch;
+	struct weir_run runs[STRESS_BATCH];
+};
+
+struct stress_client {
+	const struct stress *stress;
+	struct history_log log;
+	uint32_t id;
+	uint64_t random;
+	int fds[STRESS_QUEUES];		/* its own descriptions */
+	uint32_t files[STRESS_QUEUES], next_file;
+	uint32_t seqs[STRESS_QUEUES];
+	const char *index[STRESS_QUEUES], *pool[STRESS_QUEUES];
+	struct stress_lease leases[STRESS_LEASES];
+	unsigned int nr_leases;
+	struct stress_lease old;	/* settled before; @run.count 0: none */
+	struct ring ring, parking;
+	struct stress_parked parked;
+	char *bytes;			/* STRESS_BUFFER */
+	char *parked_bytes;
+};
+
+/* Does not return. */
+void stress_client(const struct stress *stress, uint32_t id, unsigned int slot);
+void stress_fail(const struct stress_client *client, const char *what, long result)
+	__attribute__((noreturn));
+
+uint32_t stress_chance(struct stress_client *client, uint32_t below);
+
+/* One of the two descriptions that it has of @queue. */
+int stress_pick_file(struct stress_client *client, uint32_t queue, uint32_t *file);
+int stress_command(struct stress_client *client, bool by_ring, int fd, unsigned long command,
+		   void *arg);
+
+/* send.c */
+void stress_write(struct stress_client *client, uint32_t queue, bool in_parts);
+void stress_send(struct stress_client *client, uint32_t queue, bool by_ring);
+
+/* take.c */
+struct stress_how {
+	bool by_ring, in_place, settled, and_settle;
+};
+
+void stress_read(struct stress_client *client, uint32_t queue);
+void stress_read_parts(struct stress_client *client, uint32_t queue);
+void stress_fetch(struct stress_client *client, uint32_t queue, struct stress_how how);
+void stress_park(struct stress_client *client, uint32_t queue);
+void stress_look_after_parked(struct stress_client *client);
+void stress_cancel(struct stress_client *client);
+
+/* message.c: the payload and what came with it; its sender, if it is whole. */
+bool stress_message_whole(const struct weir_desc *desc, const char *payload,
+			  struct history_record *record);
+void stress_message_make(struct weir_message *message, char *bytes, uint32_t length,
+			 uint32_t producer, uint32_t seq, bool with_more);
+
+/* settle.c */
+struct stress_settling {
+	struct weir_run run;
+	struct history_record *records[STRESS_BATCH];
+};
+
+/* Leases that can be settled as one run are taken out; false: there is none. */
+bool stress_settle_begin(struct stress_client *client, uint32_t file, int fd,
+			 struct stress_settling *settling);
+void stress_settle_end(struct stress_client *client, struct stress_settling *settling);
+void stress_settle(struct stress_client *client, bool by_ring);
+void stress_probe(struct stress_client *client);
+
+#endif
