@@ -17,6 +17,7 @@
 
 #include <linux/bits.h>
 #include <linux/compiler_types.h>
+#include <linux/ioctl.h>
 #include <linux/types.h>
 
 #include "instance.h"
@@ -55,7 +56,8 @@ static __always_inline int weir_command_get(const struct weir_command *command, 
 		return weir_get_words(args, command->arg, size / sizeof(u64));
 	if (command->size < size)
 		return -EINVAL;
-	if (command->size > PAGE_SIZE)
+	/* No more than the number of an ioctl can say. */
+	if (command->size > _IOC_SIZEMASK)
 		return -E2BIG;
 	return copy_struct_from_user(args, size, command->arg, command->size);
 }
