@@ -15,10 +15,10 @@
  *   locks of queue->readers and queue->writers
  *                                   wait queues; only wake inside, and are not
  *                                   taken under queue->lock
+ *     parking->lock                 commands that wait; a timer's interrupt takes it
  *
  * No memory is allocated, nothing is copied from or to user space, and nobody
- * is woken under a queue's lock, but the task of a parked command that is
- * cancelled (uring.c).
+ * is woken under a queue's lock.
  */
 #ifndef _WEIR_INSTANCE_H
 #define _WEIR_INSTANCE_H

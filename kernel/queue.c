@@ -48,6 +48,7 @@ static const struct device_type weir_queue_type = {
 static void weir_line_init(struct weir_line *line)
 {
 	init_waitqueue_head(&line->waiters);
+	INIT_LIST_HEAD(&line->told);
 	init_waitqueue_head(&line->pollers);
 }
 
@@ -62,7 +63,16 @@ static void weir_line_wake(struct weir_line *line, __poll_t events)
 
 static void weir_line_wake_all(struct weir_line *line)
 {
-	wake_up_all(&line->waiters);
+	struct weir_wake wake;
+
+	spin_lock_irq(&line->waiters.lock);
+	list_splice_tail_init(&line->told, &line->waiters.head);
+	spin_unlock_irq(&line->waiters.lock);
+	do {
+		wake.more = false;
+		__wake_up(&line->waiters, TASK_NORMAL, 0, &wake);
+		cond_resched();
+	} while (wake.more);
 	wake_up_all(&line->pollers);
 }
 

@@ -25,7 +25,8 @@
  * may settle it then. Its holder cannot end meanwhile, for its thread is here.
  *
  * Files: queue.c makes and ends a queue, queue_send.c, queue_fetch.c and
- * queue_settle.c hold the steps above, queue_file.c the openers and consumers.
+ * queue_settle.c hold the steps above, queue_file.c the openers and consumers, and
+ * queue_park.c the commands that wait.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -41,6 +42,7 @@
 #include "index.h"
 #include "object.h"
 #include "pool.h"
+#include "queue_park.h"
 
 /*
  * Who is to be told of messages, or of room. Of those who wait the first one is
@@ -49,7 +51,14 @@
  */
 struct weir_line {
 	wait_queue_head_t waiters;
+	struct list_head told;		/* see queue_park.h; protected by waiters.lock */
 	wait_queue_head_t pollers;
+};
+
+/* How a line is woken, if not one for what there is: the key of the wake-up. */
+struct weir_wake {
+	bool late;			/* files are told without keeping it */
+	bool more;			/* out: not all were told */
 };
 
 struct weir_queue {
@@ -92,9 +101,9 @@ static inline struct weir_queue *weir_queue_of(struct weir_object *object)
 /* An open file description of a queue. */
 struct weir_queue_file {
 	struct weir_queue *queue;	/* invariant; counted */
+	struct weir_parking parking;
 	/* all below protected by queue->lock */
 	struct list_head consumers;
-	struct list_head parked;	/* commands that wait, for their door */
 	struct weir_entry *partial;	/* LEASED, read in part */
 	u32 partial_at;			/* bytes of it that were read */
 };
@@ -114,6 +123,7 @@ struct weir_consumer {
 struct weir_patience {
 	bool wait;			/* at all */
 	bool elsewhere;			/* not here: -WEIR_MUST_WAIT instead */
+	bool woken;			/* it has waited already, and was told */
 	bool until;			/* there is an end */
 	ktime_t end;			/* CLOCK_MONOTONIC */
 };

@@ -357,35 +357,30 @@ void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, b
 		weir_take_undo(file, take);
 }
 
-static int weir_queue_take(struct weir_queue_file *file, struct weir_take *take)
+int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
+		     const struct weir_patience *patience)
 {
+	bool waited = patience->woken;
 	int ret;
 
 	take->nr_runs = 0;
 	take->messages = 0;
 	take->filled = 0;
-	ret = weir_queue_take_leases(file, take);
+	while ((ret = weir_queue_take_leases(file, take))) {
+		ret = weir_queue_prepare(file, ret, patience, &waited);
+		if (ret)
+			break;
+	}
+	/*
+	 * Also when it took nothing: the wake-up was for whoever can. And before
+	 * copying, which may take for ever.
+	 */
+	if (waited)
+		weir_queue_pass_on(file->queue);
 	if (ret || !take->buffer)
 		return ret;
 	ret = weir_take_copy(file->queue, take);
 	if (ret)
 		weir_queue_take_end(file, take, true);
-	return ret;
-}
-
-int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
-		     const struct weir_patience *patience)
-{
-	bool waited = false;
-	int ret;
-
-	while ((ret = weir_queue_take(file, take))) {
-		ret = weir_queue_prepare(file, ret, patience, &waited);
-		if (ret)
-			break;
-	}
-	/* Also when it took nothing: the wake-up was for whoever can. */
-	if (waited)
-		weir_queue_pass_on(file->queue);
 	return ret;
 }

@@ -17,7 +17,7 @@ struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 		return ERR_PTR(-ENOMEM);
 	file->queue = queue;
 	INIT_LIST_HEAD(&file->consumers);
-	INIT_LIST_HEAD(&file->parked);
+	weir_parking_init(&file->parking);
 
 	spin_lock(&queue->lock);
 	dead = queue->dead;
@@ -137,6 +137,7 @@ void weir_queue_close(struct weir_queue_file *file)
 	}
 	queue->opens--;
 	spin_unlock(&queue->lock);
+	weir_parking_end(&file->parking);
 	weir_death_drain(&queue->untold);
 	kfree(file);
 	weir_object_put(&queue->object);

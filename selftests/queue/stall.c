@@ -28,7 +28,8 @@ static long stuck_call(const char *name, char *memory, bool reads)
 	return door_fetch(fd, memory, 3 * 4096, WEIR_FETCH_SETTLED, &run) == 1 ? SIZE : -EPROTO;
 }
 
-static int stick(FIXTURE_DATA(queue) *self, struct stuck *stuck, bool reads, long expect)
+/* Till it comes to the page. */
+static int stick_begin(FIXTURE_DATA(queue) *self, struct stuck *stuck, bool reads, long expect)
 {
 	struct gate gate;
 	long ret;
@@ -48,10 +49,16 @@ static int stick(FIXTURE_DATA(queue) *self, struct stuck *stuck, bool reads, lon
 	}
 	gate_wait(&gate);
 	stuck->fd = proc_get_fd(stuck->child, stuck->stall->fd);
-	if (stuck->fd < 0)
-		return stuck->fd;
-	stall_wait(stuck->fd);
-	return 0;
+	return stuck->fd < 0 ? stuck->fd : 0;
+}
+
+static int stick(FIXTURE_DATA(queue) *self, struct stuck *stuck, bool reads, long expect)
+{
+	int ret = stick_begin(self, stuck, reads, expect);
+
+	if (!ret)
+		stall_wait(stuck->fd);
+	return ret;
 }
 
 static int unstick(struct stuck *stuck)
@@ -110,6 +117,30 @@ TEST_F(queue, reader)
 	ASSERT_EQ(0, unstick(&stuck));
 	EXPECT_EQ(501, raw_figure(self->name, "settled"));
 	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
+}
+
+/* Woken for two messages, it is stuck in the first: the other is the next one's. */
+TEST_F(queue, woken_reader)
+{
+	static char bytes[SIZE + 1];
+	struct weir_message messages[2] = {
+		{ .data = raw_address(bytes), .len = SIZE },
+		{ .data = raw_address(bytes), .len = SIZE },
+	};
+	struct weir_send send = { .messages = raw_address(messages), .count = 2 };
+	struct stuck stuck;
+	pid_t child;
+
+	ASSERT_EQ(0, stick_begin(self, &stuck, true, SIZE));
+	wait_waiters(self->name, 1);
+	child = proc_fork();
+	if (!child)
+		_exit(door_read(raw_open(self->name, O_RDONLY), bytes, sizeof(bytes)) != SIZE);
+	wait_waiters(self->name, 2);
+	ASSERT_EQ(2, raw_ioctl(self->writer, WEIR_IOC_SEND, &send));
+	stall_wait(stuck.fd);
+	EXPECT_EQ(0, proc_wait(child));
+	EXPECT_EQ(0, unstick(&stuck));
 }
 
 /* Several at once, of both kinds, while the others also wait and wake. */
