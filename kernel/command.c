@@ -207,6 +207,7 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 	take.max_bytes = fetch->max_bytes ?: U64_MAX;
 	take.buffer = u64_to_user_ptr(fetch->buffer);
 	take.room = fetch->buffer_len;
+	take.lease_ns = fetch->lease_ns;
 	take.settle = fetch->flags & WEIR_FETCH_SETTLED;
 
 	ret = weir_queue_fetch(qfile, &take, patience);

@@ -28,13 +28,15 @@ static int weir_control_check_name(const char *name)
 
 static int weir_control_check_create(const struct weir_create *create)
 {
+	const struct weir_policy *policy = &create->policy;
+
 	if (create->type != WEIR_TYPE_QUEUE || create->reserved ||
 	    create->flags & ~WEIR_CREATE_PRIVATE || create->mode & ~0777)
 		return -EINVAL;
-	if (create->max_messages > WEIR_MAX_MESSAGES)
+	if (policy->max_messages > WEIR_MAX_MESSAGES)
 		return -EINVAL;
-	if (create->max_bytes && (create->max_bytes < WEIR_MIN_BYTES ||
-				  create->max_bytes > WEIR_MAX_BYTES))
+	if (policy->max_bytes && (policy->max_bytes < WEIR_MIN_BYTES ||
+				  policy->max_bytes > WEIR_MAX_BYTES))
 		return -EINVAL;
 	return weir_control_check_name(create->name);
 }

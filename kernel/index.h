@@ -48,20 +48,26 @@ struct weir_consumer;
  * @WEIR_DRAFT:  reserved by a sender, in a chain of its own
  * @WEIR_READY:  sent and never delivered, in the chain of such, by offset
  * @WEIR_BACK:   delivered and put back, in the tree of such, by offset
+ * @WEIR_DELAYED: put back, or sent, to be delivered later; in no list
  * @WEIR_LEASED: delivered, its holder's; in no list
+ * @WEIR_PINNED: settled, but its bytes may still be read by who held it before; in
+ *               no list
  */
 enum weir_state {
 	WEIR_FREE,
 	WEIR_DRAFT,
 	WEIR_READY,
 	WEIR_BACK,
+	WEIR_DELAYED,
 	WEIR_LEASED,
+	WEIR_PINNED,
 };
 
 struct weir_entry {
 	union {
 		struct weir_entry *next;	/* DRAFT, READY: in a chain */
 		struct rb_node node;		/* BACK */
+		u64 due;			/* LEASED, DELAYED: when that ends */
 	};
 	u64 offset;
 	struct weir_consumer *holder;	/* LEASED */
@@ -72,6 +78,8 @@ struct weir_entry {
 	u32 deliveries;
 	u8 state;			/* enum weir_state */
 	bool busy;			/* its bytes are being copied out */
+	bool in_place;			/* LEASED: its holder reads it in the pool */
+	u8 pins;			/* former holders who may still do so */
 };
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))

@@ -19,6 +19,8 @@ static void weir_queue_release(struct device *dev)
 {
 	struct weir_queue *queue = container_of(dev, struct weir_queue, object.dev);
 
+	weir_queue_time_exit(queue);
+	weir_wheel_destroy(&queue->wheel, &queue->object.account);
 	weir_pool_destroy(&queue->pool, &queue->object.account);
 	weir_index_destroy(&queue->index, &queue->object.account);
 	weir_object_exit(&queue->object);
@@ -82,6 +84,8 @@ static int weir_queue_init(struct weir_queue *queue)
 	int ret;
 
 	ret = weir_index_init(&queue->index, account, queue->max_messages);
+	if (!ret)
+		ret = weir_wheel_init(&queue->wheel, account, queue->index.max_segments);
 	if (ret)
 		return ret;
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
@@ -90,7 +94,8 @@ static int weir_queue_init(struct weir_queue *queue)
 int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
 		      const struct cred *cred, const struct weir_doors *doors)
 {
-	u64 bytes = create->max_bytes ?: WEIR_DEFAULT_BYTES;
+	const struct weir_policy *policy = &create->policy;
+	u64 bytes = policy->max_bytes ?: WEIR_DEFAULT_BYTES;
 	struct weir_queue *queue;
 	int ret;
 
@@ -98,7 +103,8 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	if (!queue)
 		return -ENOMEM;
 
-	queue->max_messages = create->max_messages ?: WEIR_DEFAULT_MESSAGES;
+	queue->max_messages = policy->max_messages ?: WEIR_DEFAULT_MESSAGES;
+	queue->lease_ns = policy->lease_ns ?: WEIR_DEFAULT_LEASE;
 	queue->max_units = bytes / WEIR_ALIGN;
 	queue->max_size = min_t(u64, WEIR_MESSAGE_MAX, queue->max_units * WEIR_ALIGN / 4);
 	spin_lock_init(&queue->lock);
@@ -106,6 +112,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	queue->back = RB_ROOT_CACHED;
 	weir_line_init(&queue->readers);
 	weir_line_init(&queue->writers);
+	weir_queue_time_init(queue);
 
 	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
 	if (!ret)
@@ -169,18 +176,22 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->gid = from_kgid(&init_user_ns, object->gid);
 	info->mode = object->mode;
 	info->create_flags = object->flags;
-	info->max_messages = queue->max_messages;
-	info->max_bytes = queue->max_units * WEIR_ALIGN;
+	info->policy.max_messages = queue->max_messages;
+	info->policy.max_bytes = queue->max_units * WEIR_ALIGN;
+	info->policy.lease_ns = queue->lease_ns;
 	info->memory = weir_account_used(&object->account);
 	info->waiters = atomic_read(&queue->waiters);
 
 	guard(spinlock)(&queue->lock);
 	info->depth = queue->depth;
 	info->leased = queue->leased;
+	info->delayed = queue->delayed;
+	info->pinned = queue->pinned;
 	info->bytes = queue->units * WEIR_ALIGN;
 	info->sent = queue->next_offset;
 	info->received = queue->received;
 	info->redelivered = queue->redelivered;
+	info->expired = queue->expired;
 	info->settled = queue->settled;
 	info->purged = queue->purged;
 	info->consumers = queue->consumers;

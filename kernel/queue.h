@@ -19,23 +19,30 @@
  * BACK    In @back, by offset; taken before @ready.
  * LEASED  Its holder's. A consumer is a process that receives through an
  *         open file; it ends by the process (death.h) or with the file, and then
- *         what it holds goes BACK.
+ *         what it holds goes BACK. So it does when the time of the lease is over.
+ * DELAYED Like BACK, but in no list until it is due (queue_time.c).
+ * PINNED  Settled, while a former holder whose lease ran out may still read it in
+ *         place (queue_pin.c); free when he lets go.
  *
  * A leased entry that is being copied out without the lock is *busy*: nobody
  * may settle it then. Its holder cannot end meanwhile, for its thread is here.
  *
  * Files: queue.c makes and ends a queue, queue_send.c, queue_fetch.c and
- * queue_settle.c hold the steps above, queue_file.c the openers and consumers, and
- * queue_park.c the commands that wait.
+ * queue_settle.c hold the steps above, queue_time.c and queue_pin.c what happens
+ * when time is over, queue_file.c the openers and consumers, and queue_park.c the
+ * commands that wait.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
 #define _WEIR_QUEUE_H
 
+#include <linux/hrtimer.h>
 #include <linux/list.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
+#include <linux/timekeeping.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include "chain.h"
 #include "death.h"
@@ -43,6 +50,7 @@
 #include "object.h"
 #include "pool.h"
 #include "queue_park.h"
+#include "wheel.h"
 
 /*
  * Who is to be told of messages, or of room. Of those who wait the first one is
@@ -65,7 +73,10 @@ struct weir_queue {
 	struct weir_object object;
 	u64 max_messages;		/* invariant */
 	u64 max_units;			/* invariant */
+	u64 lease_ns;			/* invariant; WEIR_UNLIMITED: no end */
 	u32 max_size;			/* invariant; of a message, in bytes */
+	struct hrtimer timer;		/* for what is first in @wheel */
+	struct work_struct look;	/* goes through what is due */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	/* all below protected by lock */
@@ -79,13 +90,18 @@ struct weir_queue {
 	u64 units;			/* of these */
 	u64 depth;			/* READY and BACK */
 	u64 leased;
+	u64 delayed;
+	u64 pinned;
 	u64 next_offset;
 	u64 received;
 	u64 redelivered;
+	u64 expired;
 	u64 settled;
 	u64 purged;
 	u64 freed;			/* entries, ever; tells that space was freed */
 	u64 consumers;
+	struct weir_wheel wheel;	/* segments in which something is LEASED or DELAYED */
+	u64 timer_at;			/* what @timer is set for; WEIR_NEVER: it is not */
 
 	struct weir_line readers ____cacheline_aligned_in_smp;
 	struct weir_line writers;
@@ -106,6 +122,7 @@ struct weir_queue_file {
 	struct list_head consumers;
 	struct weir_entry *partial;	/* LEASED, read in part */
 	u32 partial_at;			/* bytes of it that were read */
+	struct rb_root pins;		/* of its consumers */
 };
 
 struct weir_consumer {
@@ -113,6 +130,7 @@ struct weir_consumer {
 	struct weir_death death;
 	/* all below protected by queue->lock */
 	struct list_head link;		/* in file->consumers */
+	struct list_head pins;
 	u64 leased;			/* entries that it holds */
 };
 
@@ -201,6 +219,7 @@ struct weir_take {
 	u32 max_messages;
 	u32 max_runs;			/* at most WEIR_TAKE_RUNS */
 	u64 max_bytes;
+	u64 lease_ns;			/* 0: as the queue has it */
 	void __user *buffer;		/* NULL: in place */
 	u64 room;			/* bytes at @buffer */
 	bool settle;			/* at the end; needs @buffer */
@@ -232,6 +251,28 @@ void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, b
 /* weir_queue_settle() - settles @run or sets its status: how many messages */
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);
 
+/* queue_time.c */
+
+/*
+ * Times are of CLOCK_BOOTTIME, in ns, read where that is cheap: up to a tick late,
+ * which is added here. WEIR_NEVER if that has no end.
+ */
+static inline u64 weir_time_in(u64 ns)
+{
+	if (unlikely(ns >= WEIR_UNLIMITED))
+		return WEIR_NEVER;
+	return ktime_get_coarse_boottime_ns() + TICK_NSEC + ns;
+}
+
+static inline u64 weir_time_in_ms(u32 ms)
+{
+	return weir_time_in((u64)ms * NSEC_PER_MSEC);
+}
+
+void weir_queue_time_init(struct weir_queue *queue);
+/* weir_queue_time_exit() - @queue is dead, or was never published; may sleep */
+void weir_queue_time_exit(struct weir_queue *queue);
+
 /* weir_queue_purge() - drops what is ready: how many; may sleep */
 u64 weir_queue_purge(struct weir_queue *queue);
 
@@ -262,6 +303,25 @@ static inline void weir_entry_free(struct weir_queue *queue, struct weir_entry *
 	freed->entries++;
 }
 
+/* weir_entry_pinned() - it is settled, but somebody may still read it */
+static inline void weir_entry_pinned(struct weir_queue *queue, struct weir_entry *entry)
+{
+	entry->state = WEIR_PINNED;
+	queue->pinned++;
+}
+
+/* weir_entry_gone() - one of that kind, or free, and its slot */
+static inline void weir_entry_gone(struct weir_queue *queue, struct weir_entry *entry,
+				   struct weir_freed *freed)
+{
+	if (unlikely(entry->pins)) {
+		weir_entry_pinned(queue, entry);
+		return;
+	}
+	weir_entry_free(queue, entry, freed);
+	weir_index_put(&queue->index, entry->slot, 1);
+}
+
 static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed *freed)
 {
 	lockdep_assert_held(&queue->lock);
@@ -279,6 +339,47 @@ void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *ho
 			      u32 slot, u32 count);
 /* weir_entry_put_back() - a LEASED entry is to be delivered again */
 void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_entry_delay() - and not before @due */
+void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry, u64 due);
+/* weir_entry_requeue() - one that was DELAYED long enough */
+void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry);
+
+/* weir_queue_set_timer() - what is first in the wheel has changed */
+void weir_queue_set_timer(struct weir_queue *queue);
+
+/* weir_segment_due() - something in the segment of @slot is to be looked at then */
+static inline void weir_segment_due(struct weir_queue *queue, u32 slot, u64 due)
+{
+	if (unlikely(weir_wheel_put(&queue->wheel, slot / WEIR_SEGMENT_SLOTS, due)))
+		weir_queue_set_timer(queue);
+}
+
+/* queue_pin.c */
+
+/* What a holder may still read in place after its lease has run out. */
+struct weir_pin {
+	struct rb_node node;		/* in file->pins, by slot and deliveries */
+	struct list_head link;		/* in consumer->pins; or a list of the caller's */
+	struct weir_consumer *holder;
+	u32 slot;
+	u32 deliveries;
+};
+
+/* weir_pin_add() - @entry, LEASED, is pinned by its holder from now on */
+void weir_pin_add(struct weir_queue *queue, struct weir_entry *entry, struct weir_pin *pin);
+/*
+ * weir_pins_drop() - the holder of what @run says lets go of it, if it is pinned.
+ * What is to be freed by weir_pins_free() is added to @dropped.
+ */
+void weir_pins_drop(struct weir_queue_file *file, const struct weir_run *run,
+		    struct list_head *dropped);
+/* weir_consumer_unpin() - lets go of some of all: whether it was all */
+bool weir_consumer_unpin(struct weir_queue *queue, struct weir_consumer *consumer,
+			 struct list_head *dropped);
+/* weir_pins_free() - without the lock; may sleep */
+void weir_pins_free(struct weir_queue *queue, struct list_head *pins);
+/* weir_pins_new() - up to @count: how many, in @pins; without the lock; may sleep */
+u32 weir_pins_new(struct weir_queue *queue, u32 count, struct list_head *pins);
 
 /* The entry that is delivered next, or NULL. */
 static inline struct weir_entry *weir_queue_next(const struct weir_queue *queue)

@@ -17,15 +17,30 @@ void weir_queue_pass_on(struct weir_queue *queue)
 		weir_queue_wake_readers(queue);
 }
 
-/* @entry, which was the next one, is @consumer's; the figures are the caller's. */
+/* Who takes messages, and for how long. */
+struct weir_lease {
+	struct weir_consumer *consumer;
+	u64 due;			/* when it ends */
+	u64 now;			/* CLOCK_REALTIME */
+	bool in_place;
+};
+
+/* @entry, which was the next one, is leased; the figures are the caller's. */
 static inline void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
-				    struct weir_consumer *consumer)
+				    const struct weir_lease *lease)
 {
+	struct weir_desc *desc = weir_entry_desc(entry);
+
 	entry->state = WEIR_LEASED;
-	entry->holder = consumer;
+	entry->busy = !lease->in_place;
+	entry->in_place = lease->in_place;
+	entry->due = lease->due;
+	entry->holder = lease->consumer;
 	if (unlikely(entry->deliveries++))
 		queue->redelivered++;
-	weir_entry_desc(entry)->deliveries = entry->deliveries;
+	else
+		desc->first_ns = lease->now;
+	desc->deliveries = entry->deliveries;
 	trace_weir_deliver(queue, entry);
 }
 
@@ -66,12 +81,18 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 		consumer->leased++;
 		entry->holder = consumer;
 	} else {
+		const struct weir_lease lease = {
+			.consumer = consumer,
+			.due = WEIR_NEVER,
+			.now = ktime_get_coarse_real_ns(),
+		};
+
 		entry = weir_queue_next(queue);
 		if (!entry)
 			return ERR_PTR(-EAGAIN);
 		*at = 0;
 		weir_queue_unlist_next(queue, entry);
-		weir_entry_lease(queue, entry, consumer);
+		weir_entry_lease(queue, entry, &lease);
 		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 		weir_queue_leased(queue, consumer, 1);
 	}
@@ -176,9 +197,9 @@ struct weir_budget {
  * side in one segment and @budget is enough. How many.
  */
 static inline u32 weir_queue_take_run(struct weir_queue *queue,
-				      struct weir_consumer *consumer,
+				      const struct weir_lease *lease,
 				      struct weir_run *run, u32 max,
-				      struct weir_budget *budget, bool busy)
+				      struct weir_budget *budget)
 {
 	struct weir_entry *first = weir_queue_next(queue);
 	const u64 offset = first->offset;
@@ -196,16 +217,16 @@ static inline u32 weir_queue_take_run(struct weir_queue *queue,
 		    space + sizeof(struct weir_desc) > budget->room)
 			break;
 		budget->bytes -= space;
-		if (busy)
+		if (!lease->in_place)
 			budget->room -= space + sizeof(struct weir_desc);
 		weir_queue_unlist_next(queue, entry);
-		weir_entry_lease(queue, entry, consumer);
-		entry->busy = busy;
+		weir_entry_lease(queue, entry, lease);
 		n++;
 		entry = weir_queue_next(queue);
 	} while (entry && n < max);
 
 	queue->index.leased[first->slot / WEIR_SEGMENT_SLOTS] += n;
+	weir_segment_due(queue, first->slot, lease->due);
 	*run = (struct weir_run){
 		.offset = offset, .slot = first->slot, .count = n,
 		.deliveries = deliveries + 1,
@@ -224,7 +245,11 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 {
 	struct weir_queue *queue = file->queue;
 	struct weir_budget budget = { .bytes = take->max_bytes, .room = U64_MAX };
-	struct weir_consumer *consumer;
+	struct weir_lease lease = {
+		.due = weir_time_in(take->lease_ns ?: queue->lease_ns),
+		.now = ktime_get_coarse_real_ns(),
+		.in_place = !take->buffer,
+	};
 	struct weir_entry *first;
 	u32 n;
 
@@ -233,8 +258,8 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return -ESHUTDOWN;
-	consumer = weir_queue_find_consumer(file);
-	if (!consumer)
+	lease.consumer = weir_queue_find_consumer(file);
+	if (!lease.consumer)
 		return -ENOLINK;
 	first = weir_queue_next(queue);
 	if (!first)
@@ -254,9 +279,8 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 	do {
 		struct weir_run *run = &take->runs[take->nr_runs];
 
-		n = weir_queue_take_run(queue, consumer, run,
-					take->max_messages - take->messages, &budget,
-					take->buffer);
+		n = weir_queue_take_run(queue, &lease, run,
+					take->max_messages - take->messages, &budget);
 		if (!n)
 			break;
 		take->messages += n;
@@ -268,7 +292,7 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 		 weir_queue_next(queue));
 	if (take->buffer)
 		take->filled = take->room - budget.room;
-	weir_queue_leased(queue, consumer, take->messages);
+	weir_queue_leased(queue, lease.consumer, take->messages);
 	return 0;
 }
 

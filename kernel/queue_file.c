@@ -18,6 +18,7 @@ struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 	file->queue = queue;
 	INIT_LIST_HEAD(&file->consumers);
 	weir_parking_init(&file->parking);
+	file->pins = RB_ROOT;
 
 	spin_lock(&queue->lock);
 	dead = queue->dead;
@@ -65,6 +66,25 @@ static bool weir_consumer_put_back(struct weir_queue *queue,
 	return !consumer->leased || WARN_ON_ONCE(*nr >= queue->index.nr_segments);
 }
 
+/* Puts back some, and lets go of some that it pins: true when nothing is left. */
+static bool weir_consumer_let_go(struct weir_queue *queue, struct weir_consumer *consumer,
+				 u32 *nr, struct list_head *pins)
+{
+	return weir_consumer_put_back(queue, consumer, nr) &&
+	       weir_consumer_unpin(queue, consumer, pins);
+}
+
+/* After that, without the lock. */
+static void weir_consumer_let_gone(struct weir_queue *queue, struct list_head *pins)
+{
+	weir_queue_wake_readers(queue);
+	if (!list_empty(pins)) {
+		weir_queue_wake_writers(queue);
+		weir_pins_free(queue, pins);
+	}
+	cond_resched();
+}
+
 /*
  * The process has ended. Either this or weir_queue_close() takes the consumer
  * out of its file, under the lock, and then owns it. As long as it is in there
@@ -74,16 +94,16 @@ static void weir_consumer_died(struct weir_death *death)
 {
 	struct weir_consumer *consumer = container_of(death, struct weir_consumer, death);
 	struct weir_queue *queue = consumer->file->queue;
+	LIST_HEAD(pins);
 	bool done, ours;
 	u32 nr = 0;
 
 	do {
 		spin_lock(&queue->lock);
 		ours = !list_empty(&consumer->link);
-		done = !ours || weir_consumer_put_back(queue, consumer, &nr);
+		done = !ours || weir_consumer_let_go(queue, consumer, &nr, &pins);
 		spin_unlock(&queue->lock);
-		weir_queue_wake_readers(queue);
-		cond_resched();
+		weir_consumer_let_gone(queue, &pins);
 	} while (!done);
 
 	spin_lock(&queue->lock);
@@ -101,16 +121,16 @@ static void weir_consumer_died(struct weir_death *death)
 
 static void weir_consumer_close(struct weir_queue *queue, struct weir_consumer *consumer)
 {
+	LIST_HEAD(pins);
 	bool done;
 	u32 nr = 0;
 
 	weir_death_cancel(&consumer->death);
 	do {
 		spin_lock(&queue->lock);
-		done = weir_consumer_put_back(queue, consumer, &nr);
+		done = weir_consumer_let_go(queue, consumer, &nr, &pins);
 		spin_unlock(&queue->lock);
-		weir_queue_wake_readers(queue);
-		cond_resched();
+		weir_consumer_let_gone(queue, &pins);
 	} while (!done);
 	kfree(consumer);
 }
@@ -167,6 +187,7 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 		return -ENOMEM;
 	new->file = file;
 	INIT_LIST_HEAD(&new->link);
+	INIT_LIST_HEAD(&new->pins);
 	weir_death_watch(&new->death, weir_consumer_died, &queue->untold);
 
 	/* Another thread of this process may have been quicker. */

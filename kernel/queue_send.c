@@ -173,8 +173,7 @@ static void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts
 	spin_lock(&queue->lock);
 	while (drafts->first) {
 		entry = weir_chain_take(drafts);
-		weir_entry_free(queue, entry, &freed);
-		weir_index_put(&queue->index, entry->slot, 1);
+		weir_entry_gone(queue, entry, &freed);
 	}
 	weir_queue_freed(queue, &freed);
 	spin_unlock(&queue->lock);

@@ -29,15 +29,19 @@ WEIR_ATTR(uid, "%u", info.uid);
 WEIR_ATTR(gid, "%u", info.gid);
 WEIR_ATTR(mode, "%04o", info.mode);
 WEIR_ATTR(private, "%d", !!(info.create_flags & WEIR_CREATE_PRIVATE));
-WEIR_ATTR(max_messages, "%llu", info.max_messages);
-WEIR_ATTR(max_bytes, "%llu", info.max_bytes);
+WEIR_ATTR(max_messages, "%llu", info.policy.max_messages);
+WEIR_ATTR(max_bytes, "%llu", info.policy.max_bytes);
+WEIR_ATTR(lease_ns, "%llu", info.policy.lease_ns);
 WEIR_ATTR(depth, "%llu", info.depth);
 WEIR_ATTR(leased, "%llu", info.leased);
+WEIR_ATTR(delayed, "%llu", info.delayed);
+WEIR_ATTR(pinned, "%llu", info.pinned);
 WEIR_ATTR(bytes, "%llu", info.bytes);
 WEIR_ATTR(memory, "%llu", info.memory);
 WEIR_ATTR(sent, "%llu", info.sent);
 WEIR_ATTR(received, "%llu", info.received);
 WEIR_ATTR(redelivered, "%llu", info.redelivered);
+WEIR_ATTR(expired, "%llu", info.expired);
 WEIR_ATTR(settled, "%llu", info.settled);
 WEIR_ATTR(purged, "%llu", info.purged);
 WEIR_ATTR(consumers, "%llu", info.consumers);
@@ -52,13 +56,17 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_private.attr,
 	&dev_attr_max_messages.attr,
 	&dev_attr_max_bytes.attr,
+	&dev_attr_lease_ns.attr,
 	&dev_attr_depth.attr,
 	&dev_attr_leased.attr,
+	&dev_attr_delayed.attr,
+	&dev_attr_pinned.attr,
 	&dev_attr_bytes.attr,
 	&dev_attr_memory.attr,
 	&dev_attr_sent.attr,
 	&dev_attr_received.attr,
 	&dev_attr_redelivered.attr,
+	&dev_attr_expired.attr,
 	&dev_attr_settled.attr,
 	&dev_attr_purged.attr,
 	&dev_attr_consumers.attr,

@@ -80,7 +80,7 @@ static inline int raw_create_as(const char *name, __u64 messages, __u64 bytes, _
 {
 	struct weir_create create = {
 		.type = WEIR_TYPE_QUEUE, .flags = flags, .mode = mode,
-		.max_messages = messages, .max_bytes = bytes,
+		.policy = { .max_messages = messages, .max_bytes = bytes },
 	};
 
 	raw_set_name(&create, name);

@@ -113,8 +113,7 @@ struct weir_create_options {
 	uint32_t	flags;		/* WEIR_CREATE_* */
 	uint32_t	mode;		/* of the node; 0: 0660 */
 	uint32_t	reserved;
-	uint64_t	max_messages;
-	uint64_t	max_bytes;
+	struct weir_policy policy;
 };
 
 /*
@@ -278,6 +277,7 @@ struct weir_batch_options {
 	uint32_t	flags;		/* WEIR_BATCH_* */
 	uint64_t	max_bytes;	/* stop at so many, one message in any case; 0: any */
 	uint64_t	buffer_size;	/* where it copies, at first; 0: 256 KiB */
+	uint64_t	lease_ns;	/* to settle them; 0: the queue's */
 };
 
 /* Copy, also where the queue is mapped. */

@@ -40,8 +40,8 @@ TEST_F(create, defaults)
 	EXPECT_EQ(WEIR_TYPE_QUEUE, info.type);
 	EXPECT_EQ(0660, info.mode);
 	EXPECT_EQ(0, info.create_flags);
-	EXPECT_EQ(WEIR_DEFAULT_MESSAGES, info.max_messages);
-	EXPECT_EQ(WEIR_DEFAULT_BYTES, info.max_bytes);
+	EXPECT_EQ(WEIR_DEFAULT_MESSAGES, info.policy.max_messages);
+	EXPECT_EQ(WEIR_DEFAULT_BYTES, info.policy.max_bytes);
 	EXPECT_EQ(0, info.depth);
 	EXPECT_EQ(0, info.sent);
 	EXPECT_EQ(0, info.uid);
@@ -52,14 +52,14 @@ TEST_F(create, limits_are_kept)
 {
 	struct weir_info info;
 
-	self->create.max_messages = 7;
-	self->create.max_bytes = 1 << 20;
+	self->create.policy.max_messages = 7;
+	self->create.policy.max_bytes = 1 << 20;
 	self->create.mode = 0640;
 	self->create.flags = WEIR_CREATE_PRIVATE;
 	ASSERT_EQ(0, raw_control(WEIR_IOC_CREATE, &self->create));
 	ASSERT_EQ(0, raw_info(self->name, &info));
-	EXPECT_EQ(7, info.max_messages);
-	EXPECT_EQ(1 << 20, info.max_bytes);
+	EXPECT_EQ(7, info.policy.max_messages);
+	EXPECT_EQ(1 << 20, info.policy.max_bytes);
 	EXPECT_EQ(0640, info.mode);
 	EXPECT_EQ(WEIR_CREATE_PRIVATE, info.create_flags);
 }
@@ -141,13 +141,13 @@ TEST_F(create, max_messages)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		self->create.max_messages = bad[i];
+		self->create.policy.max_messages = bad[i];
 		EXPECT_EQ(-EINVAL, try_create(&self->create)) {
 			TH_LOG("%llx messages", bad[i]);
 		}
 	}
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
-		self->create.max_messages = good[i];
+		self->create.policy.max_messages = good[i];
 		EXPECT_EQ(0, try_create(&self->create)) {
 			TH_LOG("%llx messages", good[i]);
 		}
@@ -166,13 +166,13 @@ TEST_F(create, max_bytes)
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		self->create.max_bytes = bad[i];
+		self->create.policy.max_bytes = bad[i];
 		EXPECT_EQ(-EINVAL, try_create(&self->create)) {
 			TH_LOG("%llx bytes", bad[i]);
 		}
 	}
 	for (i = 0; i < ARRAY_SIZE(good); i++) {
-		self->create.max_bytes = good[i];
+		self->create.policy.max_bytes = good[i];
 		EXPECT_EQ(0, try_create(&self->create)) {
 			TH_LOG("%llx bytes", good[i]);
 		}
@@ -183,10 +183,10 @@ TEST_F(create, max_bytes_in_units)
 {
 	struct weir_info info;
 
-	self->create.max_bytes = 4096 + 63;
+	self->create.policy.max_bytes = 4096 + 63;
 	ASSERT_EQ(0, raw_control(WEIR_IOC_CREATE, &self->create));
 	ASSERT_EQ(0, raw_info(self->name, &info));
-	EXPECT_EQ(4096, info.max_bytes);
+	EXPECT_EQ(4096, info.policy.max_bytes);
 }
 
 /* The largest that may be asked for costs nothing until it is used (I30). */
@@ -196,8 +196,8 @@ TEST_F(create, memory_comes_as_it_is_used)
 	char bytes[100] = { 1 };
 	int fd;
 
-	self->create.max_messages = WEIR_MAX_MESSAGES;
-	self->create.max_bytes = WEIR_MAX_BYTES;
+	self->create.policy.max_messages = WEIR_MAX_MESSAGES;
+	self->create.policy.max_bytes = WEIR_MAX_BYTES;
 	ASSERT_EQ(0, raw_control(WEIR_IOC_CREATE, &self->create));
 	ASSERT_EQ(0, raw_info(self->name, &empty));
 	EXPECT_GT(64 << 20, empty.memory);
@@ -220,10 +220,10 @@ static void *flip(void *argument)
 	struct weir_create *create = argument;
 
 	for (;;) {
-		__atomic_store_n(&create->max_messages, ~0ULL, __ATOMIC_RELAXED);
+		__atomic_store_n(&create->policy.max_messages, ~0ULL, __ATOMIC_RELAXED);
 		__atomic_store_n(&create->mode, 0170777, __ATOMIC_RELAXED);
 		__atomic_store_n(&create->type, 77, __ATOMIC_RELAXED);
-		__atomic_store_n(&create->max_messages, 5, __ATOMIC_RELAXED);
+		__atomic_store_n(&create->policy.max_messages, 5, __ATOMIC_RELAXED);
 		__atomic_store_n(&create->mode, 0600, __ATOMIC_RELAXED);
 		__atomic_store_n(&create->type, WEIR_TYPE_QUEUE, __ATOMIC_RELAXED);
 	}
@@ -245,7 +245,8 @@ TEST_F(create, changed_during_the_call)
 		}
 		ASSERT_EQ(0, raw_info(self->name, &info));
 		ASSERT_EQ(WEIR_TYPE_QUEUE, info.type);
-		ASSERT_TRUE(info.max_messages == 5 || info.max_messages == WEIR_DEFAULT_MESSAGES);
+		ASSERT_TRUE(info.policy.max_messages == 5 ||
+			    info.policy.max_messages == WEIR_DEFAULT_MESSAGES);
 		ASSERT_TRUE(info.mode == 0600 || info.mode == 0660);
 		ASSERT_EQ(0, raw_destroy(self->name));
 	}

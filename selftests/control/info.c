@@ -215,11 +215,14 @@ struct figure {
 	size_t at, size;
 };
 
-#define FIGURE(field) \
-	{ #field, offsetof(struct weir_info, field), sizeof(((struct weir_info *)0)->field) }
+#define NAMED(name, field) \
+	{ #name, offsetof(struct weir_info, field), sizeof(((struct weir_info *)0)->field) }
+#define FIGURE(field) NAMED(field, field)
+#define POLICY(field) NAMED(field, policy.field)
 
 static const struct figure figures[] = {
-	FIGURE(max_messages), FIGURE(max_bytes), FIGURE(depth), FIGURE(leased), FIGURE(bytes),
+	POLICY(max_messages), POLICY(max_bytes), POLICY(lease_ns), FIGURE(depth), FIGURE(leased),
+	FIGURE(delayed), FIGURE(pinned), FIGURE(expired), FIGURE(bytes),
 	FIGURE(memory), FIGURE(sent), FIGURE(received), FIGURE(redelivered), FIGURE(settled),
 	FIGURE(purged), FIGURE(consumers), FIGURE(waiters),
 };

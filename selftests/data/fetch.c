@@ -70,7 +70,7 @@ TEST_F(queue, runs_cover_messages)
 		ASSERT_EQ(next, runs[i].offset);
 		ASSERT_LT(0, runs[i].count);
 		ASSERT_EQ(1, runs[i].deliveries);
-		ASSERT_EQ(0, runs[i].reserved);
+		ASSERT_EQ(0, runs[i].delay_ms);
 		desc = (void *)(buffer + described * 128);
 		ASSERT_EQ(runs[i].slot, desc->slot);
 		next += runs[i].count;

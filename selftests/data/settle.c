@@ -157,8 +157,9 @@ TEST_F(queue, wrong_fields)
 	fill(self, 4);
 	run = take(self, self->reader, 4);
 	runs[0] = runs[1] = run;
-	for (bit = 1; bit < 32; bit++)
+	for (bit = 2; bit < 32; bit++)
 		EXPECT_EQ(-EINVAL, settle_run(self->reader, run, 1U << bit));
+	EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_EXTEND + 1));
 	run.count = 0;
 	EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_ACK));
 	run.count = WEIR_BATCH_MAX + 1;
@@ -167,7 +168,7 @@ TEST_F(queue, wrong_fields)
 	EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_ACK));
 	run.count = 4;
 	for (bit = 0; bit < 32; bit++) {
-		run.reserved = 1U << bit;
+		run.delay_ms = 1U << bit;
 		EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_ACK));
 		call.flags = 1U << bit;
 		EXPECT_EQ(-EINVAL, door_command(self->reader, WEIR_IOC_SETTLE, &call));

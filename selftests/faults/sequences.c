@@ -20,7 +20,7 @@ static const char *figures(struct scene *scene, __u64 depth, __u64 leased, __u64
 static long create(struct scene *scene)
 {
 	struct weir_create create = {
-		.type = WEIR_TYPE_QUEUE, .max_messages = 64, .max_bytes = 2 << 20,
+		.type = WEIR_TYPE_QUEUE, .policy = { .max_messages = 64, .max_bytes = 2 << 20 },
 	};
 
 	raw_set_name(&create, scene->name);

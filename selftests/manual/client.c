@@ -67,11 +67,11 @@ static void test_info(void)
 	IS(i.type, WEIR_TYPE_QUEUE);
 	IS(i.uid, geteuid());
 	IS(i.mode, 0600);
-	IS(i.max_messages, 8);
-	IS(i.max_bytes, 65536);
+	IS(i.policy.max_messages, 8);
+	IS(i.policy.max_bytes, 65536);
 	IS(i.depth + i.leased + i.sent + i.oldest_age_ns, 0);
 	printf("# %s: %llu messages, %llu bytes, mode %o, memory %llu\n", i.name,
-	       i.max_messages, i.max_bytes, i.mode, i.memory);
+	       i.policy.max_messages, i.policy.max_bytes, i.mode, i.memory);
 	while (!call(control, WEIR_IOC_INFO, &next)) {
 		printf("# object: %s\n", next.name);
 		OK(strcmp(last, next.name) < 0);
@@ -278,8 +278,8 @@ static void test_private(void)
 	c.flags = WEIR_CREATE_PRIVATE;
 	IS(call(control, WEIR_IOC_CREATE, &c), 0);
 	fd = reopen(O_RDWR);
-	IS(info(fd).max_messages, WEIR_DEFAULT_MESSAGES);
-	IS(info(fd).max_bytes, WEIR_DEFAULT_BYTES);
+	IS(info(fd).policy.max_messages, WEIR_DEFAULT_MESSAGES);
+	IS(info(fd).policy.max_bytes, WEIR_DEFAULT_BYTES);
 	IS(info(fd).create_flags, WEIR_CREATE_PRIVATE);
 	call(fd, WEIR_IOC_LAYOUT, &l);
 	OK(mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, l.pool_offset) == MAP_FAILED);

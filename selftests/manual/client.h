@@ -152,7 +152,7 @@ static int command(int fd, unsigned int op, void *arg)
 static struct weir_create creation(__u32 messages, __u64 bytes)
 {
 	struct weir_create c = { .type = WEIR_TYPE_QUEUE, .mode = 0600,
-		.max_messages = messages, .max_bytes = bytes };
+		.policy = { .max_messages = messages, .max_bytes = bytes } };
 
 	strcpy(c.name, name);
 	return c;

@@ -181,7 +181,7 @@ int model_run_status(struct file *file, const struct weir_run *run)
 	int worker = -1;
 	__u32 i;
 
-	if (!run->count || run->count > WEIR_BATCH_MAX || run->reserved ||
+	if (!run->count || run->count > WEIR_BATCH_MAX || run->delay_ms ||
 	    (run->op != WEIR_ACK && run->op != WEIR_RELEASE))
 		return -EINVAL;
 	for (i = 0; i < run->count; i++) {

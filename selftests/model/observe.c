@@ -62,7 +62,7 @@ void compare_desc(const struct message *message, const struct weir_desc *desc)
 	agree("desc.gid", desc->gid, 0);
 	agree("desc.pid", desc->pid, message->pid);
 	agree("desc.slot", desc->slot, message->placed ? message->slot : desc->slot);
-	agree("desc.reserved", desc->reserved, 0);
+	agree("first_ns is set", !!desc->first_ns, message->deliveries > 0);
 }
 
 /* Its slot is nobody else's, and so is its place, if that can be seen. */

@@ -226,8 +226,8 @@ static void check_figures(struct queue *queue)
 
 	get_info(queue, &info);
 	agree("INFO name", strcmp(info.name, queue->name), 0);
-	agree("INFO max_messages", info.max_messages, queue->max_messages);
-	agree("INFO max_bytes", info.max_bytes, queue->max_units * WEIR_ALIGN);
+	agree("INFO max_messages", info.policy.max_messages, queue->max_messages);
+	agree("INFO max_bytes", info.policy.max_bytes, queue->max_units * WEIR_ALIGN);
 	agree("INFO create_flags", info.create_flags, queue->private ? WEIR_CREATE_PRIVATE : 0);
 	agree("INFO depth", info.depth, depth);
 	agree("INFO leased", info.leased, model_count(queue, LEASED));

@@ -12,8 +12,8 @@ static void add_queue(int i, const struct weir_create *create)
 	struct queue *queue = calloc(1, sizeof(*queue));
 
 	memcpy(queue->name, create->name, sizeof(queue->name));
-	queue->max_messages = create->max_messages;
-	queue->max_units = create->max_bytes / WEIR_ALIGN;
+	queue->max_messages = create->policy.max_messages;
+	queue->max_units = create->policy.max_bytes / WEIR_ALIGN;
 	queue->max_size = queue->max_units * WEIR_ALIGN / 4;
 	queue->private = create->flags & WEIR_CREATE_PRIVATE;
 	queue->fd = -1;
@@ -36,8 +36,8 @@ void step_create(__u64 *seed)
 	set_name(create->name, i);
 	create->type = WEIR_TYPE_QUEUE;
 	create->flags = random_below(seed, 4) ? 0 : WEIR_CREATE_PRIVATE;
-	create->max_messages = messages[random_below(seed, 10)];
-	create->max_bytes = bytes[random_below(seed, 8)];
+	create->policy.max_messages = messages[random_below(seed, 10)];
+	create->policy.max_bytes = bytes[random_below(seed, 8)];
 	agree("create", ask(worker, work_create)->value, wanted);
 	if (!wanted)
 		add_queue(i, create);

@@ -76,7 +76,7 @@ FIXTURE_TEARDOWN_PARENT(limits)
 static int create_as(uid_t uid, const char *name, __u64 messages, __u64 bytes)
 {
 	struct weir_create create = {
-		.type = WEIR_TYPE_QUEUE, .max_messages = messages, .max_bytes = bytes,
+		.type = WEIR_TYPE_QUEUE, .policy = { .max_messages = messages, .max_bytes = bytes },
 		.mode = 0666,
 	};
 	int fd, ret;

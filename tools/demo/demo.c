@@ -97,7 +97,7 @@ static int run_with_queue(struct demo *demo)
 {
 	const struct weir_create_options options = {
 		.size = sizeof(options), .type = WEIR_TYPE_QUEUE,
-		.max_messages = QUEUE_MESSAGES, .max_bytes = QUEUE_BYTES,
+		.policy = { .max_messages = QUEUE_MESSAGES, .max_bytes = QUEUE_BYTES },
 	};
 	int ret, destroyed;
 

@@ -68,6 +68,22 @@ int parse_duration(const char *text, int64_t *ns)
 	return ret;
 }
 
+int parse_lease(const char *text, uint64_t *ns)
+{
+	int64_t duration;
+	int ret;
+
+	if (!strcmp(text, "unlimited")) {
+		*ns = WEIR_UNLIMITED;
+		return 0;
+	}
+	ret = parse_duration(text, &duration);
+	if (ret || duration <= 0)
+		return -EINVAL;
+	*ns = duration;
+	return 0;
+}
+
 int parse_mode(const char *text, uint32_t *mode)
 {
 	unsigned long value;

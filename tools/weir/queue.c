@@ -11,29 +11,34 @@ static enum status bad_value(const struct args *args, enum option_id id)
 		     args->values[id]);
 }
 
-/* 0 means the default to the kernel, and nothing to a user. */
-static bool bad_limit(int ret, uint64_t value)
+/* One limit of a policy. 0 means the default to the kernel, and nothing to a user. */
+static bool take_limit(const struct args *args, enum option_id id,
+		       int (*parse)(const char *text, uint64_t *value), __u64 *limit)
 {
-	return ret || !value;
+	uint64_t value;
+
+	if (!args->values[id])
+		return true;
+	if (parse(args->values[id], &value) || !value) {
+		bad_value(args, id);
+		return false;
+	}
+	*limit = value;
+	return true;
 }
 
 enum status queue_create(const struct args *args)
 {
 	struct weir_create_options create = { .size = sizeof(create) };
+	struct weir_policy *policy = &create.policy;
 	const char *const *values = args->values;
 	const char *name = args->words[0];
 	int ret;
 
-	if (values[OPT_MESSAGES]) {
-		ret = parse_count(values[OPT_MESSAGES], &create.max_messages);
-		if (bad_limit(ret, create.max_messages))
-			return bad_value(args, OPT_MESSAGES);
-	}
-	if (values[OPT_BYTES]) {
-		ret = parse_size(values[OPT_BYTES], &create.max_bytes);
-		if (bad_limit(ret, create.max_bytes))
-			return bad_value(args, OPT_BYTES);
-	}
+	if (!take_limit(args, OPT_MESSAGES, parse_count, &policy->max_messages) ||
+	    !take_limit(args, OPT_BYTES, parse_size, &policy->max_bytes) ||
+	    !take_limit(args, OPT_LEASE, parse_lease, &policy->lease_ns))
+		return USAGE;
 	if (values[OPT_MODE] && parse_mode(values[OPT_MODE], &create.mode))
 		return bad_value(args, OPT_MODE);
 	if (values[OPT_PRIVATE])
@@ -47,26 +52,42 @@ static const char *type_name(uint32_t type)
 	return type == WEIR_TYPE_QUEUE ? "queue" : "unknown";
 }
 
+struct figure {
+	const char	*name;
+	size_t		offset;		/* in struct weir_info, of an u64 */
+};
+
+#define FIGURE(field)	{ #field, offsetof(struct weir_info, field) }
+#define POLICY(field)	{ #field, offsetof(struct weir_info, policy.field) }
+
+static const struct figure figures[] = {
+	POLICY(max_messages), POLICY(max_bytes), POLICY(lease_ns),
+	FIGURE(depth), FIGURE(leased), FIGURE(delayed), FIGURE(pinned),
+	FIGURE(bytes), FIGURE(memory), FIGURE(sent), FIGURE(received),
+	FIGURE(redelivered), FIGURE(expired), FIGURE(settled), FIGURE(purged),
+	FIGURE(consumers), FIGURE(waiters), FIGURE(oldest_age_ns),
+};
+
 /* The names and order of sysfs, and the name. */
 static json_t *info_json(const struct weir_info *info)
 {
+	json_t *object;
 	char mode[16];
+	size_t i;
 
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-#define FIGURE(field)	#field, (json_int_t)info->field
-	return json_pack(
-		"{ss ss sI sI ss si"
-		" sI sI sI sI sI sI"
-		" sI sI sI sI sI sI sI sI}",
-		"name", info->name, "type", type_name(info->type),
-		FIGURE(uid), FIGURE(gid), "mode", mode,
-		"private", !!(info->create_flags & WEIR_CREATE_PRIVATE),
-		FIGURE(max_messages), FIGURE(max_bytes), FIGURE(depth),
-		FIGURE(leased), FIGURE(bytes), FIGURE(memory),
-		FIGURE(sent), FIGURE(received), FIGURE(redelivered),
-		FIGURE(settled), FIGURE(purged), FIGURE(consumers),
-		FIGURE(waiters), FIGURE(oldest_age_ns));
-#undef FIGURE
+	object = json_pack("{ss ss sI sI ss si}", "name", info->name,
+			   "type", type_name(info->type),
+			   "uid", (json_int_t)info->uid,
+			   "gid", (json_int_t)info->gid, "mode", mode,
+			   "private", !!(info->create_flags & WEIR_CREATE_PRIVATE));
+	for (i = 0; i < ARRAY_SIZE(figures); i++) {
+		uint64_t value;
+
+		memcpy(&value, (const char *)info + figures[i].offset, sizeof(value));
+		json_object_set_new(object, figures[i].name, json_integer(value));
+	}
+	return object;
 }
 
 static int list_one(const struct weir_info *info, void *context)
@@ -81,7 +102,7 @@ static int list_one(const struct weir_info *info, void *context)
 	       (unsigned long long)info->depth,
 	       (unsigned long long)info->leased,
 	       (unsigned long long)info->bytes,
-	       (unsigned long long)info->max_bytes, info->mode);
+	       (unsigned long long)info->policy.max_bytes, info->mode);
 	return 0;
 }
 
@@ -101,9 +122,9 @@ enum status queue_list(const struct args *args)
 static void print_field(const char *name, json_t *value)
 {
 	if (json_is_string(value))
-		printf("%-14s %s\n", name, json_string_value(value));
+		printf("%-16s %s\n", name, json_string_value(value));
 	else
-		printf("%-14s %lld\n", name,
+		printf("%-16s %lld\n", name,
 		       (long long)json_integer_value(value));
 }
 

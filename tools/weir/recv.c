@@ -240,7 +240,10 @@ static int receiver_open(struct receiver *receiver)
 		.size = sizeof(open),
 		.flags = WEIR_OPEN_RECEIVE,
 	};
-	struct weir_batch_options batch = { .size = sizeof(batch) };
+	/* Whoever reads the output may take his time; our end is what ends it. */
+	struct weir_batch_options batch = {
+		.size = sizeof(batch), .lease_ns = WEIR_UNLIMITED,
+	};
 	int ret;
 
 	sink_open(&receiver->sink);

@@ -8,6 +8,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		"how many messages it holds [65536]" },
 	[OPT_BYTES] = { "bytes", 0, "SIZE",
 		"how many bytes of messages it holds [64M]" },
+	[OPT_LEASE] = { "lease", 0, "DURATION",
+		"a receiver's time to settle a message [30s]" },
 	[OPT_MODE] = { "mode", 0, "OCTAL",
 		"who may send (w) and receive (r) [0660]" },
 	[OPT_PRIVATE] = { "private", 0, NULL,
@@ -36,8 +38,8 @@ const struct verb verbs[] = {
 	{
 		.object = "queue", .name = "create", .words = "NAME",
 		.least = 1, .most = 1, .run = queue_create,
-		.options = BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_MODE) |
-			   BIT(OPT_PRIVATE),
+		.options = BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) |
+			   BIT(OPT_MODE) | BIT(OPT_PRIVATE),
 		.summary = "make a queue",
 		.text =
 "Makes the queue NAME. Its node is /dev/weir/queue/NAME and belongs to you.\n"
@@ -121,7 +123,8 @@ const struct topic topics[] = {
 "For send and recv a word with a / in it is the path of a queue's node.\n" },
 	{ "sizes", "how sizes and durations are written",
 "A size is a number of bytes, or one followed by K, M or G (of 1024).\n"
-"A duration is a number followed by ns, us, ms, s, m, h or d.\n" },
+"A duration is a number followed by ns, us, ms, s, m, h or d. A lease may also\n"
+"be unlimited.\n" },
 	{ "formats", "what recv --format knows",
 "%v        the message            %o        its offset\n"
 "%k        its key                %t        when it was sent, UTC\n"

@@ -31,6 +31,7 @@ enum status {
 enum option_id {
 	OPT_MESSAGES,
 	OPT_BYTES,
+	OPT_LEASE,
 	OPT_MODE,
 	OPT_PRIVATE,
 	OPT_FORCE,
@@ -104,6 +105,7 @@ enum status args_parse(const struct verb *verb, int argc, char **argv,
 int parse_count(const char *text, uint64_t *count);
 int parse_size(const char *text, uint64_t *bytes);
 int parse_duration(const char *text, int64_t *ns);
+int parse_lease(const char *text, uint64_t *ns);
 int parse_mode(const char *text, uint32_t *mode);
 int parse_delimiter(const char *text, char *delimiter);
 

@@ -11,11 +11,14 @@
 SIZE(weir_version, 16);
 AT(weir_version, features, 8);
 
-SIZE(weir_create, 288);
+SIZE(weir_policy, 24);
+AT(weir_policy, max_bytes, 8);
+AT(weir_policy, lease_ns, 16);
+
+SIZE(weir_create, 296);
 AT(weir_create, type, 256);
 AT(weir_create, mode, 264);
-AT(weir_create, max_messages, 272);
-AT(weir_create, max_bytes, 280);
+AT(weir_create, policy, 272);
 
 SIZE(weir_destroy, 264);
 AT(weir_destroy, flags, 256);
@@ -23,12 +26,13 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 392);
+SIZE(weir_info, 424);
 AT(weir_info, type, 260);
-AT(weir_info, max_messages, 280);
-AT(weir_info, depth, 296);
-AT(weir_info, sent, 328);
-AT(weir_info, oldest_age_ns, 384);
+AT(weir_info, policy, 280);
+AT(weir_info, depth, 304);
+AT(weir_info, delayed, 320);
+AT(weir_info, sent, 352);
+AT(weir_info, oldest_age_ns, 416);
 
 SIZE(weir_send, 32);
 AT(weir_send, count, 8);
@@ -51,13 +55,15 @@ AT(weir_desc, key_len, 32);
 AT(weir_desc, deliveries, 36);
 AT(weir_desc, uid, 40);
 AT(weir_desc, slot, 52);
+AT(weir_desc, first_ns, 56);
 
 SIZE(weir_run, 32);
 AT(weir_run, slot, 8);
 AT(weir_run, deliveries, 16);
 AT(weir_run, status, 24);
+AT(weir_run, delay_ms, 28);
 
-SIZE(weir_fetch, 64);
+SIZE(weir_fetch, 72);
 AT(weir_fetch, nr_runs, 8);
 AT(weir_fetch, nr_settle, 20);
 AT(weir_fetch, timeout_ns, 32);
@@ -80,9 +86,9 @@ AT(weir_uring_cmd, len, 8);
 #define SIZE_64(type, size) \
 	_Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), #type)
 
-SIZE_64(weir_create_options, 40);
+SIZE_64(weir_create_options, 48);
 SIZE_64(weir_open_options, 16);
-SIZE_64(weir_batch_options, 32);
+SIZE_64(weir_batch_options, 40);
 SIZE_64(weir_ring_options, 16);
 SIZE_64(weir_view, 88);
 SIZE_64(weir_header_view, 32);

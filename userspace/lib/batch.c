@@ -87,6 +87,7 @@ WEIR_PUBLIC int weir_batch_new(struct weir_queue *queue,
 	new->max_messages = ours.max_messages;
 	new->limit = ours.max_messages;
 	new->max_bytes = ours.max_bytes;
+	new->lease_ns = ours.lease_ns;
 	ret = batch_allocate(new, ours.buffer_size);
 	if (ret) {
 		weir_batch_free(new);
@@ -158,7 +159,7 @@ static void settle_add(struct weir_batch *batch, const struct weir_run *run,
 	*to = *run;
 	to->op = op;
 	to->status = 0;
-	to->reserved = 0;
+	to->delay_ms = 0;
 	batch->spans[batch->nr_settle++] = (struct span){ at, run->count };
 }
 
@@ -302,6 +303,7 @@ int batch_begin_receive(struct weir_batch *batch, int op, int64_t timeout_ns,
 		.runs = (uintptr_t)batch->incoming,
 		.nr_runs = batch->most_runs,
 		.max_messages = batch->limit,
+		.lease_ns = batch->lease_ns,
 		.max_bytes = batch->max_bytes,
 		.timeout_ns = timeout_ns,
 		.buffer = (uintptr_t)batch->buffer,

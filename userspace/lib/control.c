@@ -67,8 +67,7 @@ WEIR_PUBLIC int weir_create(const char *name,
 	create.type = ours.type ? ours.type : WEIR_TYPE_QUEUE;
 	create.flags = ours.flags;
 	create.mode = ours.mode;
-	create.max_messages = ours.max_messages;
-	create.max_bytes = ours.max_bytes;
+	create.policy = ours.policy;
 	return control_command(WEIR_IOC_CREATE, &create, sizeof(create));
 }
 

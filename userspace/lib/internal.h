@@ -128,6 +128,7 @@ struct weir_batch {
 	uint32_t	max_messages;	/* that there is room for */
 	uint32_t	limit;		/* and that are wanted */
 	uint64_t	max_bytes;
+	uint64_t	lease_ns;
 	void		*buffer;	/* NULL: read in place */
 	size_t		buffer_size;
 

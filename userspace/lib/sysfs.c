@@ -18,16 +18,19 @@ struct field {
 	size_t		size;
 };
 
-#define FIELD(name, base) { \
-	#name, base, offsetof(struct weir_info, name), \
-	sizeof(((struct weir_info *)0)->name) }
+#define NAMED(name, field, base) { \
+	#name, base, offsetof(struct weir_info, field), \
+	sizeof(((struct weir_info *)0)->field) }
+#define FIELD(name, base)	NAMED(name, name, base)
+#define POLICY(name, base)	NAMED(name, policy.name, base)
 
 static const struct field fields[] = {
 	FIELD(uid, 10), FIELD(gid, 10), FIELD(mode, 8),
-	FIELD(max_messages, 10), FIELD(max_bytes, 10),
-	FIELD(depth, 10), FIELD(leased, 10), FIELD(bytes, 10),
-	FIELD(memory, 10), FIELD(sent, 10), FIELD(received, 10),
-	FIELD(redelivered, 10), FIELD(settled, 10), FIELD(purged, 10),
+	POLICY(max_messages, 10), POLICY(max_bytes, 10), POLICY(lease_ns, 10),
+	FIELD(depth, 10), FIELD(leased, 10), FIELD(delayed, 10),
+	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
+	FIELD(sent, 10), FIELD(received, 10), FIELD(redelivered, 10),
+	FIELD(expired, 10), FIELD(settled, 10), FIELD(purged, 10),
 	FIELD(consumers, 10), FIELD(waiters, 10), FIELD(oldest_age_ns, 10),
 };
 

@@ -22,6 +22,11 @@
  * offsets. (When it held thousands, they go back in pieces.) Each message
  * carries the number of times it was delivered, this time included.
  *
+ * A lease also has a time, after which the message goes back likewise, and the
+ * holder's settlement of it is ESTALE from then on. What was read in place keeps
+ * its memory, whoever settles it meanwhile, until the late holder has had that
+ * answer, or ends: no pointer turns into another message.
+ *
  * A description is closed for good when no descriptor of it is left in any
  * process, no mapping, and no command in an io_uring. A lease survives exec() if
  * the descriptor does.
@@ -167,12 +172,16 @@
  */
 #define WEIR_ALIGN		64
 
-/* max_messages and max_bytes: if nothing is asked for, the least, the most. */
+/* struct weir_policy: if nothing is asked for, the least, the most. */
 #define WEIR_DEFAULT_MESSAGES	65536U
 #define WEIR_DEFAULT_BYTES	(64ULL << 20)
+#define WEIR_DEFAULT_LEASE	30000000000ULL
 #define WEIR_MIN_BYTES		4096ULL
 #define WEIR_MAX_MESSAGES	(1U << 26)
 #define WEIR_MAX_BYTES		(1ULL << 36)
+
+/* So many nanoseconds, or more, have no end. */
+#define WEIR_UNLIMITED		(~0ULL >> 1)
 
 /* enum weir_type - the kinds of object */
 enum weir_type {
@@ -190,6 +199,17 @@ struct weir_version {
 #define WEIR_FEATURE_URING	(1ULL << 0)
 
 /*
+ * struct weir_policy - how a queue treats messages
+ *
+ * 0 asks for the default; what INFO tells is what is in force.
+ */
+struct weir_policy {
+	__u64	max_messages;	/* that it holds, ready and leased */
+	__u64	max_bytes;	/* of these, rounded down to WEIR_ALIGN */
+	__u64	lease_ns;	/* of a FETCH that asks for none; WEIR_UNLIMITED: no end */
+};
+
+/*
  * WEIR_IOC_CREATE, on control: makes an object, owned by the effective uid and
  * gid that opened the descriptor. Its node is there when this returns. All
  * memory that it will ever use is charged to that user and to the cgroup of the
@@ -202,8 +222,7 @@ struct weir_create {
 	__u32	flags;		/* WEIR_CREATE_* */
 	__u32	mode;		/* of the node, at most 0777; 0 means 0660 */
 	__u32	reserved;	/* 0 */
-	__u64	max_messages;	/* that it holds, ready and leased; 0: the default */
-	__u64	max_bytes;	/* of these, rounded down to WEIR_ALIGN; 0: the default */
+	struct weir_policy policy;
 };
 
 /* Payloads may not be mapped: mmap() is EACCES, FETCH must copy. */
@@ -244,7 +263,7 @@ struct weir_purge {
  * under the same names, @type as a word, @mode in octal and the create_flags
  * one by one.
  *
- * sent == settled + purged + depth + leased, always.
+ * sent == settled + purged + depth + leased + delayed, always.
  */
 struct weir_info {
 	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name */
@@ -254,15 +273,17 @@ struct weir_info {
 	__u32	gid;		/* out: likewise */
 	__u32	mode;		/* out: as created */
 	__u32	create_flags;	/* out: WEIR_CREATE_* */
-	__u64	max_messages;	/* out */
-	__u64	max_bytes;	/* out */
+	struct weir_policy policy; /* out */
 	__u64	depth;		/* out: messages ready to be delivered */
 	__u64	leased;		/* out: delivered, not yet settled */
+	__u64	delayed;	/* out: not to be delivered yet */
+	__u64	pinned;		/* out: settled, kept for who still may read them */
 	__u64	bytes;		/* out: space taken; by what is being sent, too */
 	__u64	memory;		/* out: bytes charged to the creator */
 	__u64	sent;		/* out: messages ever taken in; the next offset */
 	__u64	received;	/* out: deliveries, repeated ones too */
 	__u64	redelivered;	/* out: deliveries that were not the first */
+	__u64	expired;	/* out: leases that ran out */
 	__u64	settled;	/* out */
 	__u64	purged;		/* out: thrown away by WEIR_IOC_PURGE */
 	__u64	consumers;	/* out: that received, or tried to, and live */
@@ -344,7 +365,7 @@ struct weir_desc {
 	__u32	gid;		/* the descriptor, and the process that sent; all */
 	__u32	pid;		/* as the initial namespaces number them */
 	__u32	slot;		/* its place in the index; in a copy, too */
-	__u64	reserved;
+	__u64	first_ns;	/* when it was first delivered, CLOCK_REALTIME */
 };
 
 /*
@@ -362,19 +383,30 @@ struct weir_run {
 	__u32	deliveries;
 	__u32	op;		/* SETTLE: enum weir_settle_op */
 	__s32	status;		/* out of SETTLE: 0 or -errno */
-	__u32	reserved;	/* 0 */
+	__u32	delay_ms;	/* RELEASE and EXTEND; else 0 */
 };
 
-/* enum weir_settle_op - what becomes of the messages of a run */
+/*
+ * enum weir_settle_op - what becomes of the messages of a run
+ * @WEIR_ACK:     done: they are gone
+ * @WEIR_RELEASE: not done: they go back, and are delivered again, before anything
+ *                not yet delivered, but not before @delay_ms from now
+ * @WEIR_EXTEND:  not done yet: their lease ends @delay_ms from now, however long it
+ *                was; 0: as long from now as if they were fetched now
+ */
 enum weir_settle_op {
-	WEIR_ACK	= 0,	/* done: they are gone */
-	WEIR_RELEASE	= 1,	/* not done: they go back, to be delivered again */
+	WEIR_ACK	= 0,
+	WEIR_RELEASE	= 1,
+	WEIR_EXTEND	= 2,
 };
 
 /*
  * WEIR_IOC_FETCH, on a queue opened for reading: takes messages. Value: how
  * many. They are leased to the calling process through this description until
- * they are settled, or the process or the description ends. When there is none it
+ * they are settled, or the process, the description or the time of the lease
+ * ends. (Times of leases may end up to some milliseconds late, never early; a
+ * message that is just being copied out keeps its lease, and read(2) has no time.)
+ * When there is none it
  * waits for one, unless the descriptor is O_NONBLOCK, and then takes what there
  * is.
  *
@@ -407,6 +439,7 @@ struct weir_fetch {
 	__u64	buffer;		/* void *, aligned to 8; 0: read in place */
 	__u64	buffer_len;	/* in: bytes at @buffer; out: bytes filled */
 	__u64	settle;		/* struct weir_run * */
+	__u64	lease_ns;	/* 0: the queue's; WEIR_UNLIMITED: no end */
 };
 
 /* Settle what was copied, when all is told: delivered at most once. Needs @buffer. */
@@ -418,9 +451,12 @@ struct weir_fetch {
  * settled whole, or it has a status and nothing of it was changed:
  *
  *   -ESTALE   one of its messages is not leased through this description, to one
- *             consumer, with that offset, slot and number of deliveries
+ *             consumer, with that offset, slot and number of deliveries: never, or
+ *             not any more. What was read in place must not be looked at from
+ *             then on.
  *   -EBUSY    one of them is being copied out, or was read(2) in part
- *   -EINVAL   @count is 0 or above WEIR_BATCH_MAX, @op unknown, @reserved not 0
+ *   -EINVAL   @count is 0 or above WEIR_BATCH_MAX, @op unknown, @delay_ms not 0
+ *             where it means nothing
  *
  * Value: how many messages were settled; an error only for the call itself. On
  * EFAULT runs before the one that could not be read, or told of, are settled.
