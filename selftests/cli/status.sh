@@ -55,12 +55,57 @@ test_usage() {
 	[ ! -e /sys/class/weir/q ]
 }
 
+# What can be no name, wherever one is wanted.
 test_bad_names() {
 	local name
-	for name in .x -x 'a b' "$(printf 'n%.0s' $(seq 250))"; do
-		status 1 weir queue create -- "$name"
+	for name in '' .x -x 'a b' "$(printf 'n%.0s' $(seq 250))"; do
+		status 2 weir queue create -- "$name"
+		said "; .*"
+		status 2 weir queue show -- "$name"
+		status 2 weir queue purge -- "$name"
+		status 2 weir queue destroy -- "$name"
+		status 2 weir queue destroy --force -- "$name"
+		status 2 weir send -- "$name" x
+		status 2 weir recv -- "$name"
 		said "; .*"
 	done
+}
+
+# Numbers that no queue can have, also those that only the kernel knows.
+test_bad_numbers() {
+	local option
+	for option in --messages=0 --messages=99999999999 --bytes=0 --bytes=1 --bytes=9999999G \
+		      --mode=0 --mode=1777 --mode=rw; do
+		status 2 weir queue create q "$option"
+		[ ! -e /sys/class/weir/q ] || fail "$option makes a queue"
+	done
+}
+
+# With a queue that is there, so that nothing else is wrong.
+test_bad_options() {
+	weir queue create q
+	weir send q message
+	status 2 weir send q x -k ''
+	status 2 weir send q x -k "$(printf 'k%.0s' $(seq 4097))"
+	status 2 weir send q x -H novalue
+	status 2 weir send q x -H =value
+	status 2 weir send q x --delimiter ab
+	status 2 weir send q x --priority 1
+	status 2 weir recv q q
+	status 2 weir recv q -n -1
+	status 2 weir recv q --timeout 1s
+	status 2 weir recv q -n 1 --timeout 1
+	status 2 weir recv q --format '%z'
+	status 2 weir recv q -j --format '%v'
+	status 2 weir queue list q
+	status 2 weir queue show q q
+	status 2 weir queue show --force q
+	status 2 weir doctor q
+	status 2 weir help queue create q
+	status 2 weir --nonsense queue list
+	[ ! -s out ] || fail "on standard output"
+	equal depth 1 "$(figure q depth)"
+	weir queue destroy --force q
 }
 
 test_not_found() {
