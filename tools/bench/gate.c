@@ -24,6 +24,7 @@
 
 static const struct path *const paths[] = {
 	&weir_place, &weir_once, &weir_copy, &weir_rw, &weir_uring, &weir_uring_copy,
+	&lib_ioctl, &lib_uring,
 	&peer_mqueue, &peer_pipe, &peer_pipe_packed,
 };
 
