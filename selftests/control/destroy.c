@@ -2,6 +2,7 @@
 /* WEIR_IOC_DESTROY: when it refuses, and what it leaves of those who were there. */
 #include <sys/stat.h>
 
+#define QUEUE_DOORS
 #include "../fixture.h"
 
 static void close_both(FIXTURE_DATA(queue) *self)
@@ -37,12 +38,12 @@ TEST_F(queue, refuses_what_holds_messages)
 {
 	char byte;
 
-	ASSERT_EQ(1, raw_write(self->writer, "x", 1));
+	ASSERT_EQ(1, door_write(self->writer, "x", 1));
 	close_both(self);
 	EXPECT_EQ(-EBUSY, raw_destroy(self->name));
 	EXPECT_EQ(1, raw_figure(self->name, "depth"));
 	self->reader = raw_open(self->name, O_RDONLY | O_NONBLOCK);
-	EXPECT_EQ(1, raw_read(self->reader, &byte, 1));
+	EXPECT_EQ(1, door_read(self->reader, &byte, 1));
 	close(self->reader);
 	EXPECT_EQ(0, raw_destroy(self->name));
 }
@@ -53,25 +54,26 @@ TEST_F(queue, refused_is_undamaged)
 	char byte;
 
 	EXPECT_EQ(-EBUSY, raw_destroy(self->name));
-	EXPECT_EQ(1, raw_write(self->writer, "x", 1));
-	EXPECT_EQ(1, raw_read(self->reader, &byte, 1));
+	EXPECT_EQ(1, door_write(self->writer, "x", 1));
+	EXPECT_EQ(1, door_read(self->reader, &byte, 1));
 }
 
 TEST_F(queue, forced_ends_everything)
 {
 	struct weir_info info = { 0 };
+	struct weir_run run;
 	char bytes[16];
 	int full = raw_open(self->name, O_RDWR);
 
-	ASSERT_EQ(5, raw_write_string(self->writer, "hello"));
-	ASSERT_EQ(5, raw_write_string(self->writer, "world"));
-	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
+	ASSERT_EQ(5, door_write_string(self->writer, "hello"));
+	ASSERT_EQ(5, door_write_string(self->writer, "world"));
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	ASSERT_EQ(0, raw_destroy_force(self->name));
-	EXPECT_EQ(-ESHUTDOWN, raw_write(self->writer, "x", 1));
-	EXPECT_EQ(-ESHUTDOWN, raw_read(self->reader, bytes, 1));
+	EXPECT_EQ(-ESHUTDOWN, door_write(self->writer, "x", 1));
+	EXPECT_EQ(-ESHUTDOWN, door_read(self->reader, bytes, 1));
 	/* Also without O_NONBLOCK, at once. */
-	EXPECT_EQ(-ESHUTDOWN, raw_read(full, bytes, 1));
-	EXPECT_EQ(-ESHUTDOWN, raw_write(full, bytes, 1));
+	EXPECT_EQ(-ESHUTDOWN, door_read(full, bytes, 1));
+	EXPECT_EQ(-ESHUTDOWN, door_write(full, bytes, 1));
 	EXPECT_EQ(POLLERR | POLLHUP, raw_poll(full, 0) & (POLLERR | POLLHUP));
 	EXPECT_EQ(-ESHUTDOWN, raw_ioctl(full, WEIR_IOC_INFO, &info));
 	EXPECT_EQ(-ENOENT, raw_open(self->name, O_RDWR));
@@ -83,18 +85,18 @@ TEST_F(queue, new_one_is_another)
 	char byte;
 	int fd;
 
-	ASSERT_EQ(1, raw_write(self->writer, "o", 1));
+	ASSERT_EQ(1, door_write(self->writer, "o", 1));
 	ASSERT_EQ(0, raw_destroy_force(self->name));
 	ASSERT_EQ(0, raw_create(self->name));
 	fd = raw_open(self->name, O_RDWR | O_NONBLOCK);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(-EAGAIN, raw_read(fd, &byte, 1));
-	EXPECT_EQ(1, raw_write(fd, "n", 1));
-	EXPECT_EQ(-ESHUTDOWN, raw_read(self->reader, &byte, 1));
+	EXPECT_EQ(-EAGAIN, door_read(fd, &byte, 1));
+	EXPECT_EQ(1, door_write(fd, "n", 1));
+	EXPECT_EQ(-ESHUTDOWN, door_read(self->reader, &byte, 1));
 	EXPECT_EQ(1, raw_figure(self->name, "depth"));
 	/* The old one's end takes nothing from it. */
 	close_both(self);
-	EXPECT_EQ(1, raw_read(fd, &byte, 1));
+	EXPECT_EQ(1, door_read(fd, &byte, 1));
 	EXPECT_EQ('n', byte);
 }
 
@@ -108,8 +110,8 @@ static pid_t blocked(const char *name, bool reads)
 		return child;
 	fd = raw_open(name, O_RDWR);
 	if (reads)
-		_exit(raw_read(fd, bytes, sizeof(bytes)) != -ESHUTDOWN);
-	_exit(raw_write(fd, bytes, sizeof(bytes)) != -ESHUTDOWN);
+		_exit(door_read(fd, bytes, sizeof(bytes)) != -ESHUTDOWN);
+	_exit(door_write(fd, bytes, sizeof(bytes)) != -ESHUTDOWN);
 }
 
 TEST_F(queue, wakes_readers)
@@ -132,7 +134,7 @@ TEST_F(queue, wakes_writers)
 	size_t i;
 
 	ASSERT_EQ(0, queue_remake(self, 2, 4096));
-	while (raw_write(self->writer, "x", 1) == 1)
+	while (door_write(self->writer, "x", 1) == 1)
 		;
 	for (i = 0; i < ARRAY_SIZE(children); i++)
 		children[i] = blocked(self->name, false);
@@ -171,7 +173,7 @@ static void hammer(const char *name, int seed, int rounds)
 	};
 	char bytes[256] = { 0 };
 	int i, fd = -1, ret;
-	size_t j;
+	size_t j, size;
 
 	srandom(seed);
 	for (i = 0; i < rounds; i++) {
@@ -191,10 +193,12 @@ static void hammer(const char *name, int seed, int rounds)
 			ret = fd = raw_open(name, O_RDWR | O_NONBLOCK);
 			break;
 		case 4:
-			ret = fd < 0 ? 0 : raw_write(fd, bytes, 1 + random() % 200);
+			ret = fd < 0 ? 0 : door_write(fd, bytes, 1 + random() % 200);
 			break;
 		default:
-			ret = fd < 0 ? 0 : raw_read(fd, bytes, 1 + random() % 200);
+			/* A part is refused to commands. */
+			size = door_now == DOOR_RW ? 1 + random() % 200 : sizeof(bytes);
+			ret = fd < 0 ? 0 : door_read(fd, bytes, size);
 		}
 		if (ret > 0)
 			ret = 0;

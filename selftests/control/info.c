@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
+#define QUEUE_DOORS
 #include "../fixture.h"
 
 /* On all kinds of file. */
@@ -26,12 +27,13 @@ TEST_F(queue, version)
 TEST_F(queue, figures_of_a_life)
 {
 	struct weir_info info;
+	struct weir_run run;
 	char bytes[200];
 
 	memset(bytes, 'x', sizeof(bytes));
-	ASSERT_EQ(1, raw_write(self->writer, bytes, 1));
-	ASSERT_EQ(64, raw_write(self->writer, bytes, 64));
-	ASSERT_EQ(65, raw_write(self->writer, bytes, 65));
+	ASSERT_EQ(1, door_write(self->writer, bytes, 1));
+	ASSERT_EQ(64, door_write(self->writer, bytes, 64));
+	ASSERT_EQ(65, door_write(self->writer, bytes, 65));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(3, info.depth);
 	EXPECT_EQ(3, info.sent);
@@ -43,8 +45,8 @@ TEST_F(queue, figures_of_a_life)
 	EXPECT_LT(0, info.oldest_age_ns);
 	ASSERT_ADDS_UP(&info);
 
-	ASSERT_EQ(1, raw_read(self->reader, bytes, sizeof(bytes)));
-	ASSERT_EQ(10, raw_read(self->reader, bytes, 10));
+	ASSERT_EQ(1, door_read(self->reader, bytes, sizeof(bytes)));
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(1, info.depth);
 	EXPECT_EQ(1, info.leased);
@@ -63,8 +65,8 @@ TEST_F(queue, figures_of_a_life)
 	ASSERT_ADDS_UP(&info);
 
 	self->reader = raw_open(self->name, O_RDONLY | O_NONBLOCK);
-	ASSERT_EQ(64, raw_read(self->reader, bytes, sizeof(bytes)));
-	ASSERT_EQ(65, raw_read(self->reader, bytes, sizeof(bytes)));
+	ASSERT_EQ(64, door_read(self->reader, bytes, sizeof(bytes)));
+	ASSERT_EQ(65, door_read(self->reader, bytes, sizeof(bytes)));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(0, info.depth);
 	EXPECT_EQ(0, info.leased);
@@ -104,7 +106,7 @@ TEST_F(queue, oldest_age)
 	__u64 age;
 	char bytes[8];
 
-	ASSERT_EQ(1, raw_write(self->writer, "a", 1));
+	ASSERT_EQ(1, door_write(self->writer, "a", 1));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	do {
 		age = info.oldest_age_ns;
@@ -112,11 +114,11 @@ TEST_F(queue, oldest_age)
 	} while (info.oldest_age_ns == age);
 	EXPECT_LT(age, info.oldest_age_ns);
 	age = info.oldest_age_ns;
-	ASSERT_EQ(1, raw_write(self->writer, "b", 1));
+	ASSERT_EQ(1, door_write(self->writer, "b", 1));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_LE(age, info.oldest_age_ns);
-	ASSERT_EQ(1, raw_read(self->reader, bytes, 8));
-	ASSERT_EQ(1, raw_read(self->reader, bytes, 8));
+	ASSERT_EQ(1, door_read(self->reader, bytes, 8));
+	ASSERT_EQ(1, door_read(self->reader, bytes, 8));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(0, info.oldest_age_ns);
 }
@@ -163,14 +165,15 @@ TEST_F(queue, next)
 TEST_F(queue, purge)
 {
 	struct weir_info info;
+	struct weir_run run;
 	char bytes[10];
 	int i;
 
 	EXPECT_EQ(0, raw_purge(self->name));
 	for (i = 0; i < 10; i++)
-		ASSERT_EQ(5, raw_write_string(self->writer, "hello"));
-	/* One is half read, and stays its reader's. */
-	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
+		ASSERT_EQ(5, door_write_string(self->writer, "hello"));
+	/* One is not settled, and stays its reader's. */
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	EXPECT_EQ(9, raw_purge(self->name));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(0, info.depth);
@@ -179,15 +182,14 @@ TEST_F(queue, purge)
 	EXPECT_EQ(64, info.bytes);
 	EXPECT_EQ(0, info.oldest_age_ns);
 	ASSERT_ADDS_UP(&info);
-	EXPECT_EQ(3, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_EQ(0, memcmp("llo", bytes, 3));
-	EXPECT_EQ(-EAGAIN, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ(0, door_settle(self->reader, &run));
+	EXPECT_EQ(-EAGAIN, door_read(self->reader, bytes, sizeof(bytes)));
 	/* Offsets are never used again (I45). */
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(10, info.sent);
 	EXPECT_EQ(0, info.bytes);
-	ASSERT_EQ(5, raw_write_string(self->writer, "again"));
-	EXPECT_EQ(5, raw_read(self->reader, bytes, sizeof(bytes)));
+	ASSERT_EQ(5, door_write_string(self->writer, "again"));
+	EXPECT_EQ(5, door_read(self->reader, bytes, sizeof(bytes)));
 	EXPECT_EQ(0, memcmp("again", bytes, 5));
 }
 
@@ -198,12 +200,12 @@ TEST_F(queue, purge_lets_writers_in)
 	int fd;
 
 	ASSERT_EQ(0, queue_remake(self, 4, 4096));
-	while (raw_write(self->writer, "x", 1) == 1)
+	while (door_write(self->writer, "x", 1) == 1)
 		;
 	fd = raw_open(self->name, O_WRONLY);
 	child = proc_fork();
 	if (!child)
-		_exit(raw_write(fd, "y", 1) != 1);
+		_exit(door_write(fd, "y", 1) != 1);
 	wait_waiters(self->name, 1);
 	EXPECT_EQ(4, raw_purge(self->name));
 	EXPECT_EQ(0, proc_wait(child));
@@ -230,15 +232,16 @@ static const struct figure figures[] = {
 TEST_F(queue, sysfs_is_equal)
 {
 	struct weir_info info;
+	struct weir_run run;
 	char bytes[64], text[64];
 	__u64 value;
 	size_t i;
 
 	for (i = 0; i < 20; i++)
-		ASSERT_EQ(64, raw_write(self->writer, bytes, 64));
+		ASSERT_EQ(64, door_write(self->writer, bytes, 64));
 	for (i = 0; i < 5; i++)
-		ASSERT_EQ(64, raw_read(self->reader, bytes, 64));
-	ASSERT_EQ(1, raw_read(self->reader, bytes, 1));
+		ASSERT_EQ(64, door_read(self->reader, bytes, 64));
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	for (i = 0; i < ARRAY_SIZE(figures); i++) {
 		memcpy(&value, (char *)&info + figures[i].at, sizeof(value));
@@ -297,12 +300,12 @@ TEST_F(queue, info_is_of_one_moment)
 
 	child = proc_fork();
 	if (!child) {
-		char bytes[8];
+		struct weir_run run;
 
 		for (;;) {
-			raw_write(self->writer, "12345678", 8);
-			raw_read(self->reader, bytes, 4);
-			raw_read(self->reader, bytes, 4);
+			door_write(self->writer, "12345678", 8);
+			door_hold(self->reader, &run);
+			door_settle(self->reader, &run);
 		}
 	}
 	for (i = 0; i < 3000; i++) {

@@ -6,6 +6,7 @@
 #include <linux/capability.h>
 #include <sys/stat.h>
 
+#include "../doors.h"
 #include "../fixture.h"
 
 #define ALICE	60001
@@ -250,8 +251,10 @@ TEST_F(rights, passed_queue)
 	ASSERT_EQ(0, chmod(self->path, 0));
 	as_user(ALICE) {
 		EXPECT_EQ(-EACCES, raw_open(self->name, O_RDONLY));
-		EXPECT_EQ(1, raw_write(fd, "x", 1));
-		EXPECT_EQ(1, raw_read(fd, &byte, 1));
+		for (door_now = DOOR_RW; door_now <= DOOR_URING; door_now++) {
+			EXPECT_EQ(1, door_write(fd, "x", 1));
+			EXPECT_EQ(1, door_read(fd, &byte, 1));
+		}
 	}
 }
 
@@ -269,9 +272,11 @@ TEST_F(rights, direction)
 	out = raw_open(self->name, O_WRONLY | O_NONBLOCK);
 	EXPECT_EQ(-EBADF, raw_write(in, &byte, 1));
 	EXPECT_EQ(-EBADF, raw_read(out, &byte, 1));
-	EXPECT_EQ(-EACCES, raw_ioctl(in, WEIR_IOC_SEND, &send));
-	EXPECT_EQ(-EACCES, raw_ioctl(out, WEIR_IOC_FETCH, &fetch));
-	EXPECT_EQ(-EACCES, raw_ioctl(out, WEIR_IOC_SETTLE, &settle));
+	for (door_now = DOOR_IOCTL; door_now <= DOOR_URING; door_now++) {
+		EXPECT_EQ(-EACCES, door_command(in, WEIR_IOC_SEND, &send));
+		EXPECT_EQ(-EACCES, door_command(out, WEIR_IOC_FETCH, &fetch));
+		EXPECT_EQ(-EACCES, door_command(out, WEIR_IOC_SETTLE, &settle));
+	}
 }
 
 TEST_HARNESS_MAIN

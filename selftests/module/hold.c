@@ -4,6 +4,8 @@
  * and not its tool.
  * hold open|map|epoll PATH COMMAND...: runs COMMAND while PATH is open, or mapped,
  * or waited for.
+ * hold rw|ioctl|uring PATH COMMAND...: runs COMMAND while a message is held that was
+ * received through that door; it waits for one.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,7 +13,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
-#include "../raw.h"
+#include "../doors.h"
 
 static int map(int fd)
 {
@@ -33,6 +35,17 @@ static int wait_in_epoll(int fd)
 	return raw_result(epoll_ctl(epoll_create1(0), EPOLL_CTL_ADD, fd, &event));
 }
 
+/* Whether @door is the name of one; it is the one in use then. */
+static bool is_door(const char *door)
+{
+	static const char * const doors[] = { "rw", "ioctl", "uring" };
+
+	for (door_now = DOOR_RW; door_now <= DOOR_URING; door_now++)
+		if (!strcmp(door, doors[door_now]))
+			return true;
+	return false;
+}
+
 static int run(char **command)
 {
 	int status;
@@ -49,6 +62,7 @@ static int run(char **command)
 
 int main(int argc, char **argv)
 {
+	struct weir_run lease;
 	int fd, ret = 0;
 
 	if (argc < 3)
@@ -66,6 +80,8 @@ int main(int argc, char **argv)
 			ret = map(fd);
 		else if (!strcmp(argv[1], "epoll"))
 			ret = wait_in_epoll(fd);
+		else if (is_door(argv[1]))
+			ret = door_hold(fd, &lease);
 		if (!ret)
 			return run(argv + 3);
 	}

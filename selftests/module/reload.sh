@@ -61,21 +61,26 @@ test_polled() {
 
 # A reader that waits, is told of the end, and then lets the module go.
 test_blocked_reader() {
-	hold create q
-	cat $queues/q > out 2> err &
-	until_true has_figure q waiters 1
-	busy
-	hold destroy q
-	wait $! && fail "the reader did not fail"
-	gone
+	local door
+	for door in rw ioctl uring; do
+		hold create q
+		hold $door $queues/q true 2> err &
+		until_true has_figure q waiters 1
+		busy
+		hold destroy q
+		wait $! && fail "the reader did not fail"
+		grep -q shutdown err || fail "$door: $(cat err)"
+		gone
+	done
 }
 
 # Those who die while they hold something are seen to before.
 test_dead_holders() {
+	local door
 	hold create q
-	for _ in 1 2 3 4 5 6 7 8; do
+	for door in rw ioctl uring rw ioctl uring; do
 		echo message > $queues/q
-		head -c 1 $queues/q > /dev/null &
+		hold $door $queues/q true &
 	done
 	wait
 	hold destroy q

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * read(2) and write(2): a write is a message, whole or not at all; a read gives
- * the next one, and settles it with its last byte.
+ * What only read(2) and write(2) can do: reads of a part, vectors, lengths of zero
+ * and beyond. The rest is in whole.c, by each door.
  */
 #include <limits.h>
 
@@ -11,47 +11,6 @@
 	EXPECT_EQ((long)strlen(string), (long)(length));			\
 	EXPECT_EQ(0, memcmp(string, bytes, strlen(string)));			\
 } while (0)
-
-TEST_F(queue, first_in_first_out)
-{
-	char bytes[32];
-	int i, length;
-
-	for (i = 0; i < 1000; i++) {
-		length = snprintf(bytes, sizeof(bytes), "message %d", i);
-		ASSERT_EQ(length, raw_write(self->writer, bytes, length));
-	}
-	for (i = 0; i < 1000; i++) {
-		ASSERT_LT(0, length = raw_read(self->reader, bytes, sizeof(bytes) - 1));
-		bytes[length] = '\0';
-		ASSERT_EQ(i, atoi(bytes + 8));
-	}
-	EXPECT_EQ(-EAGAIN, raw_read(self->reader, bytes, sizeof(bytes)));
-}
-
-/* One message a read, though there is room for more. */
-TEST_F(queue, boundaries_are_kept)
-{
-	char bytes[64];
-
-	raw_write_string(self->writer, "one");
-	raw_write_string(self->writer, "three");
-	EXPECT_BYTES("one", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_BYTES("three", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
-}
-
-/* A read touches nothing behind what it returns. */
-TEST_F(queue, no_byte_more)
-{
-	char bytes[64];
-	size_t i;
-
-	memset(bytes, 0x5a, sizeof(bytes));
-	raw_write_string(self->writer, "abc");
-	EXPECT_EQ(3, raw_read(self->reader, bytes, sizeof(bytes)));
-	for (i = 3; i < sizeof(bytes); i++)
-		ASSERT_EQ(0x5a, bytes[i]);
-}
 
 TEST_F(queue, short_reads)
 {
@@ -87,26 +46,6 @@ TEST_F(queue, the_rest_is_nobody_elses)
 	EXPECT_BYTES("second", bytes, raw_read(other, bytes, sizeof(bytes)));
 	EXPECT_EQ(-EAGAIN, raw_read(other, bytes, sizeof(bytes)));
 	EXPECT_BYTES("rst", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
-}
-
-/* Closed before its last byte: whole again, and before all that was never out (I42). */
-TEST_F(queue, close_puts_back)
-{
-	int other = raw_open(self->name, O_RDONLY | O_NONBLOCK);
-	char bytes[64];
-
-	raw_write_string(self->writer, "first");
-	raw_write_string(self->writer, "second");
-	raw_write_string(self->writer, "third");
-	EXPECT_EQ(3, raw_read(self->reader, bytes, 3));
-	EXPECT_EQ(3, raw_read(other, bytes, 3));
-	close(other);
-	close(self->reader);
-	self->reader = raw_open(self->name, O_RDONLY | O_NONBLOCK);
-	EXPECT_BYTES("first", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_BYTES("second", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_BYTES("third", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_EQ(2, raw_figure(self->name, "redelivered"));
 }
 
 TEST_F(queue, nothing_to_write)
@@ -167,23 +106,13 @@ TEST_F(queue, longest_vector)
 	EXPECT_EQ(0, memcmp(bytes, back, sizeof(bytes)));
 }
 
-TEST_F(queue, too_large)
+TEST_F(queue, too_large_a_vector)
 {
-	char *bytes = calloc(1, WEIR_MESSAGE_MAX + 1);
+	char *bytes = calloc(1, WEIR_MESSAGE_MAX);
 	struct iovec iov[2] = { { bytes, WEIR_MESSAGE_MAX }, { bytes, 1 } };
 
-	EXPECT_EQ(-EMSGSIZE, raw_write(self->writer, bytes, WEIR_MESSAGE_MAX + 1));
 	EXPECT_EQ(-EMSGSIZE, raw_result(writev(self->writer, iov, 2)));
-	ASSERT_EQ(0, queue_remake(self, 0, 65536));
-	EXPECT_EQ(-EMSGSIZE, raw_write(self->writer, bytes, 16385));
-	EXPECT_EQ(16384, raw_write(self->writer, bytes, 16384));
-	ASSERT_EQ(16384, raw_read(self->reader, bytes, 65536));
-	/* Refused at once also by a queue that is full, and never waited for. */
-	while (raw_write(self->writer, bytes, 1024) == 1024)
-		;
-	EXPECT_EQ(-EMSGSIZE, raw_write(self->writer, bytes, 16385));
-	EXPECT_EQ(-EMSGSIZE, raw_write(raw_open(self->name, O_WRONLY), bytes, 16385));
-	EXPECT_EQ(64, raw_figure(self->name, "depth"));
+	EXPECT_EQ(0, raw_figure(self->name, "sent"));
 }
 
 /* Lengths at which sums overflow (I8). */
@@ -212,29 +141,6 @@ TEST_F(queue, absurd_lengths)
 	raw_write_string(self->writer, "x");
 	bytes = malloc(64);
 	EXPECT_EQ(1, raw_read(self->reader, bytes, INT_MAX));
-}
-
-/* A write that cannot be read to its end sends nothing and keeps no room. */
-TEST_F(queue, write_from_nowhere)
-{
-	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	struct weir_info info;
-	char bytes[8192];
-
-	mprotect(page + 4096, 4096, PROT_NONE);
-	EXPECT_EQ(-EFAULT, raw_write(self->writer, NULL, 100));
-	EXPECT_EQ(-EFAULT, raw_write(self->writer, page + 4096, 1));
-	EXPECT_EQ(-EFAULT, raw_write(self->writer, page, 4097));
-	EXPECT_EQ(-EFAULT, raw_write(self->writer, page + 4095, 2));
-	EXPECT_EQ(-EFAULT, raw_write(self->writer, page, 1 << 20));
-	ASSERT_EQ(0, raw_info(self->name, &info));
-	EXPECT_EQ(0, info.sent);
-	EXPECT_EQ(0, info.depth);
-	EXPECT_EQ(0, info.bytes);
-	memset(page, 'p', 4096);
-	EXPECT_EQ(4096, raw_write(self->writer, page, 4096));
-	EXPECT_EQ(4096, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_EQ('p', bytes[4095]);
 }
 
 /* What cannot be written to its reader stays in the queue, whole or as the rest. */
@@ -287,29 +193,6 @@ TEST_F(queue, duplicated)
 	close(self->reader);
 	EXPECT_EQ(1, raw_figure(self->name, "leased"));
 	EXPECT_BYTES("def", bytes, raw_read(copy, bytes, sizeof(bytes)));
-}
-
-/* Another descriptor in the same process is another open file. */
-TEST_F(queue, read_and_written_by_one)
-{
-	int both = raw_open(self->name, O_RDWR | O_NONBLOCK);
-	char bytes[16];
-
-	EXPECT_EQ(3, raw_write_string(both, "abc"));
-	EXPECT_BYTES("abc", bytes, raw_read(both, bytes, sizeof(bytes)));
-	EXPECT_EQ(-EAGAIN, raw_read(both, bytes, sizeof(bytes)));
-}
-
-/* Offsets are dense: what fails takes none (I45). */
-TEST_F(queue, offsets_are_dense)
-{
-	int i;
-
-	for (i = 0; i < 10; i++) {
-		EXPECT_EQ(i, raw_figure(self->name, "sent"));
-		EXPECT_EQ(-EFAULT, raw_write(self->writer, NULL, 10));
-		EXPECT_EQ(1, raw_write(self->writer, "x", 1));
-	}
 }
 
 TEST_HARNESS_MAIN

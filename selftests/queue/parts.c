@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* Readers that read in parts, killed whenever (I43). */
+/*
+ * Reads of parts by several, through one open file; and readers that read in parts,
+ * killed whenever (I43).
+ */
 #include "../body.h"
 #include "../fixture.h"
 
@@ -65,6 +68,62 @@ TEST_F(queue, readers_at_random)
 	/* Settled by one that was killed before it could log it. */
 	EXPECT_GE(kills + READERS, unknown);
 	EXPECT_EQ(0, raw_figure(self->name, "leased"));
+	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
+}
+
+TEST_F(queue, inherited)
+{
+	char bytes[16];
+	pid_t child;
+
+	raw_write_string(self->writer, "abcdef");
+	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
+	child = proc_fork();
+	if (!child) {
+		/* The rest of what the parent began. */
+		if (raw_read(self->reader, bytes, 2) != 2 || memcmp("cd", bytes, 2))
+			_exit(1);
+		_exit(raw_write_string(self->writer, "next") != 4);
+	}
+	EXPECT_EQ(0, proc_wait(child));
+	/* The child had it last and has ended: it went back whole. */
+	wait_until(raw_figure(self->name, "leased") == 0);
+	EXPECT_EQ(6, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ(0, memcmp("abcdef", bytes, 6));
+	EXPECT_EQ(4, raw_read(self->reader, bytes, sizeof(bytes)));
+}
+
+/* Several processes read in parts through one open file: no byte is lost or doubled. */
+TEST_F(queue, read_in_parts_by_several)
+{
+	unsigned int *bytes_read = proc_shared(sizeof(*bytes_read));
+	pid_t children[4];
+	char bytes[64];
+	size_t i;
+	int n;
+
+	memset(bytes, 'x', sizeof(bytes));
+	for (i = 0; i < 200; i++)
+		ASSERT_EQ(40, raw_write(self->writer, bytes, 40));
+	for (i = 0; i < ARRAY_SIZE(children); i++) {
+		children[i] = proc_fork();
+		if (children[i])
+			continue;
+		while ((n = raw_read(self->reader, bytes, 7)) > 0)
+			__atomic_add_fetch(bytes_read, n, __ATOMIC_SEQ_CST);
+		_exit(n != -EAGAIN);
+	}
+	for (i = 0; i < ARRAY_SIZE(children); i++)
+		EXPECT_EQ(0, proc_wait(children[i]));
+	/*
+	 * A message of which two had a part at once, or whose holder ended, began
+	 * anew; then its first bytes were read twice.
+	 */
+	wait_until(raw_figure(self->name, "leased") == 0);
+	while ((n = raw_read(self->reader, bytes, sizeof(bytes))) > 0)
+		*bytes_read += n;
+	EXPECT_LE(200 * 40, *bytes_read);
+	EXPECT_EQ(200, raw_figure(self->name, "settled"));
 	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
 }
 

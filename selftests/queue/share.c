@@ -3,53 +3,33 @@
  * One open file in several processes, inherited or passed, and who counts as a
  * consumer and as waiting.
  */
+#define QUEUE_DOORS
 #include "../fixture.h"
 
-TEST_F(queue, inherited)
+TEST_F(queue, taken_over)
 {
+	struct weir_run run;
 	char bytes[16];
 	pid_t child;
 
-	raw_write_string(self->writer, "abcdef");
-	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
-	child = proc_fork();
-	if (!child) {
-		/* The rest of what the parent began. */
-		if (raw_read(self->reader, bytes, 2) != 2 || memcmp("cd", bytes, 2))
-			_exit(1);
-		_exit(raw_write_string(self->writer, "next") != 4);
-	}
-	EXPECT_EQ(0, proc_wait(child));
-	/* The child had it last and has ended: it went back whole. */
-	wait_until(raw_figure(self->name, "leased") == 0);
-	EXPECT_EQ(6, raw_read(self->reader, bytes, sizeof(bytes)));
-	EXPECT_EQ(0, memcmp("abcdef", bytes, 6));
-	EXPECT_EQ(4, raw_read(self->reader, bytes, sizeof(bytes)));
-}
-
-TEST_F(queue, rest_is_taken_over)
-{
-	char bytes[16];
-	pid_t child;
-
-	raw_write_string(self->writer, "abcdef");
-	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
+	door_write_string(self->writer, "abcdef");
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	child = proc_fork();
 	if (!child)
-		_exit(raw_read(self->reader, bytes, sizeof(bytes)) != 4);
+		_exit(door_settle(self->reader, &run));
 	EXPECT_EQ(0, proc_wait(child));
 	EXPECT_EQ(1, raw_figure(self->name, "settled"));
-	EXPECT_EQ(-EAGAIN, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ(-EAGAIN, door_read(self->reader, bytes, sizeof(bytes)));
 }
 
 /* A closed copy of the descriptor ends nothing. */
 TEST_F(queue, child_closes)
 {
-	char bytes[16];
+	struct weir_run run;
 	pid_t child;
 
-	raw_write_string(self->writer, "abcdef");
-	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
+	door_write_string(self->writer, "abcdef");
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	child = proc_fork();
 	if (!child) {
 		close(self->reader);
@@ -57,7 +37,8 @@ TEST_F(queue, child_closes)
 	}
 	EXPECT_EQ(0, proc_wait(child));
 	EXPECT_EQ(1, raw_figure(self->name, "leased"));
-	EXPECT_EQ(4, raw_read(self->reader, bytes, sizeof(bytes)));
+	EXPECT_EQ(0, door_settle(self->reader, &run));
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
 }
 
 TEST_F(queue, passed)
@@ -67,11 +48,11 @@ TEST_F(queue, passed)
 	pid_t child;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	raw_write_string(self->writer, "abcdef");
+	door_write_string(self->writer, "abcdef");
 	child = proc_fork();
 	if (!child) {
 		fd = proc_receive_fd(sockets[1]);
-		_exit(raw_read(fd, bytes, sizeof(bytes)) != 6);
+		_exit(door_read(fd, bytes, sizeof(bytes)) != 6);
 	}
 	ASSERT_EQ(0, proc_pass_fd(sockets[0], self->reader));
 	EXPECT_EQ(0, proc_wait(child));
@@ -81,12 +62,12 @@ TEST_F(queue, passed)
 /* Open as long as it is under way: destroy refuses, the message stays out. */
 TEST_F(queue, under_way)
 {
+	struct weir_run run;
 	int sockets[2], fd;
-	char bytes[16];
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	raw_write_string(self->writer, "abcdef");
-	ASSERT_EQ(2, raw_read(self->reader, bytes, 2));
+	door_write_string(self->writer, "abcdef");
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	ASSERT_EQ(0, proc_pass_fd(sockets[0], self->reader));
 	close(self->reader);
 	close(self->writer);
@@ -94,19 +75,19 @@ TEST_F(queue, under_way)
 	EXPECT_EQ(1, raw_figure(self->name, "leased"));
 	fd = proc_receive_fd(sockets[1]);
 	ASSERT_LE(0, fd);
-	EXPECT_EQ(4, raw_read(fd, bytes, sizeof(bytes)));
-	EXPECT_EQ(0, memcmp("cdef", bytes, 4));
+	EXPECT_EQ(0, door_settle(fd, &run));
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
 }
 
 /* Nobody receives it: with the sockets goes the file, and back goes the message. */
 TEST_F(queue, lost_under_way)
 {
+	struct weir_run run;
 	int sockets[2];
-	char byte;
 
 	ASSERT_EQ(0, socketpair(AF_UNIX, SOCK_STREAM, 0, sockets));
-	raw_write_string(self->writer, "abcdef");
-	ASSERT_EQ(1, raw_read(self->reader, &byte, 1));
+	door_write_string(self->writer, "abcdef");
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	ASSERT_EQ(0, proc_pass_fd(sockets[0], self->reader));
 	close(self->reader);
 	EXPECT_EQ(1, raw_figure(self->name, "leased"));
@@ -114,40 +95,6 @@ TEST_F(queue, lost_under_way)
 	close(sockets[1]);
 	wait_until(raw_figure(self->name, "leased") == 0);
 	EXPECT_EQ(1, raw_figure(self->name, "depth"));
-}
-
-/* Several processes read in parts through one open file: no byte is lost or doubled. */
-TEST_F(queue, read_in_parts_by_several)
-{
-	unsigned int *bytes_read = proc_shared(sizeof(*bytes_read));
-	pid_t children[4];
-	char bytes[64];
-	size_t i;
-	int n;
-
-	memset(bytes, 'x', sizeof(bytes));
-	for (i = 0; i < 200; i++)
-		ASSERT_EQ(40, raw_write(self->writer, bytes, 40));
-	for (i = 0; i < ARRAY_SIZE(children); i++) {
-		children[i] = proc_fork();
-		if (children[i])
-			continue;
-		while ((n = raw_read(self->reader, bytes, 7)) > 0)
-			__atomic_add_fetch(bytes_read, n, __ATOMIC_SEQ_CST);
-		_exit(n != -EAGAIN);
-	}
-	for (i = 0; i < ARRAY_SIZE(children); i++)
-		EXPECT_EQ(0, proc_wait(children[i]));
-	/*
-	 * A message of which two had a part at once, or whose holder ended, began
-	 * anew; then its first bytes were read twice.
-	 */
-	wait_until(raw_figure(self->name, "leased") == 0);
-	while ((n = raw_read(self->reader, bytes, sizeof(bytes))) > 0)
-		*bytes_read += n;
-	EXPECT_LE(200 * 40, *bytes_read);
-	EXPECT_EQ(200, raw_figure(self->name, "settled"));
-	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
 }
 
 /* A consumer is a process and an open file. */
@@ -161,16 +108,16 @@ TEST_F(queue, consumers)
 
 	ASSERT_EQ(0, gate_make(&gate));
 	for (i = 0; i < 10; i++)
-		raw_write_string(self->writer, "x");
+		door_write_string(self->writer, "x");
 	EXPECT_EQ(0, raw_figure(self->name, "consumers"));
-	ASSERT_EQ(1, raw_read(self->reader, &byte, 1));
-	ASSERT_EQ(1, raw_read(self->reader, &byte, 1));
+	ASSERT_EQ(1, door_read(self->reader, &byte, 1));
+	ASSERT_EQ(1, door_read(self->reader, &byte, 1));
 	EXPECT_EQ(1, raw_figure(self->name, "consumers"));
-	ASSERT_EQ(1, raw_read(other, &byte, 1));
+	ASSERT_EQ(1, door_read(other, &byte, 1));
 	EXPECT_EQ(2, raw_figure(self->name, "consumers"));
 	child = proc_fork();
 	if (!child) {
-		raw_read(self->reader, &byte, 1);
+		door_read(self->reader, &byte, 1);
 		gate_open(&gate);
 		for (;;)
 			pause();
@@ -188,20 +135,20 @@ TEST_F(queue, consumers)
 /* A child that ends ends no more than what was its own. */
 TEST_F(queue, child_ends)
 {
+	struct weir_run run, next;
 	pid_t child;
-	char byte;
 	int i;
 
 	for (i = 0; i < 3; i++)
-		raw_write_string(self->writer, "xy");
-	ASSERT_EQ(1, raw_read(self->reader, &byte, 1));
+		door_write_string(self->writer, "xy");
+	ASSERT_EQ(0, door_hold(self->reader, &run));
 	child = proc_fork();
 	if (!child)
-		_exit(raw_read(raw_open(self->name, O_RDONLY), &byte, 1) != 1);
+		_exit(door_hold(raw_open(self->name, O_RDONLY), &next));
 	EXPECT_EQ(0, proc_wait(child));
 	wait_until(raw_figure(self->name, "leased") == 1);
-	EXPECT_EQ(1, raw_read(self->reader, &byte, 1));
-	EXPECT_EQ('y', byte);
+	EXPECT_EQ(0, door_settle(self->reader, &run));
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
 }
 
 TEST_F(queue, waiters)
@@ -214,13 +161,14 @@ TEST_F(queue, waiters)
 	for (i = 0; i < 3; i++) {
 		readers[i] = proc_fork();
 		if (!readers[i])
-			_exit(raw_read(fd, &byte, 1) != 1);
+			_exit(door_read(fd, &byte, 1) != 1);
 		wait_waiters(self->name, i + 1);
 	}
 	proc_kill(readers[0]);
-	EXPECT_EQ(2, raw_figure(self->name, "waiters"));
+	/* A ring may end after its process. */
+	wait_waiters(self->name, 2);
 	for (i = 1; i < 3; i++)
-		raw_write_string(self->writer, "x");
+		door_write_string(self->writer, "x");
 	for (i = 1; i < 3; i++)
 		EXPECT_EQ(0, proc_wait(readers[i]));
 	EXPECT_EQ(0, raw_figure(self->name, "waiters"));
