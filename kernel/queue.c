@@ -27,6 +27,10 @@ static void weir_queue_release(struct device *dev)
 	kfree(queue);
 }
 
+/*
+ * The driver core looks at nobody's failure here: it would make, or look for in
+ * order to remove, a node in /dev itself, and CREATE would have none to show.
+ */
 static char *weir_queue_devnode(const struct device *dev, umode_t *mode,
 				kuid_t *uid, kgid_t *gid)
 {
@@ -38,7 +42,8 @@ static char *weir_queue_devnode(const struct device *dev, umode_t *mode,
 		*uid = queue->object.uid;
 	if (gid)
 		*gid = queue->object.gid;
-	return kasprintf(GFP_KERNEL, "weir/queue/%s", weir_object_name(&queue->object));
+	return kasprintf(GFP_KERNEL | __GFP_NOFAIL, "weir/queue/%s",
+			 weir_object_name(&queue->object));
 }
 
 static const struct device_type weir_queue_type = {

@@ -56,19 +56,25 @@ const char *scene_begin(struct scene *scene, const struct sequence *sequence)
 	return ret ? scene_format("info: %d", ret) : NULL;
 }
 
+const char *scene_nothing(struct scene *scene)
+{
+	char path[WEIR_NAME_SIZE + 32];
+	struct weir_info info;
+	int ret = raw_info(scene->name, &info);
+
+	if (ret != -ENOENT)
+		return scene_format("the queue is there: %d", ret);
+	return access(raw_path(path, scene->name), F_OK) ? NULL : "the node is there";
+}
+
 const char *scene_unchanged(struct scene *scene, const struct sequence *sequence)
 {
 	const struct weir_info *before = &scene->before;
 	struct weir_info info;
 	int ret = raw_info(scene->name, &info);
 
-	if (sequence->no_queue) {
-		char path[WEIR_NAME_SIZE + 32];
-
-		if (ret != -ENOENT)
-			return scene_format("the queue is there: %d", ret);
-		return access(raw_path(path, scene->name), F_OK) ? NULL : "the node is there";
-	}
+	if (sequence->no_queue)
+		return scene_nothing(scene);
 	if (ret)
 		return scene_format("info: %d", ret);
 	if (info.sent != info.settled + info.purged + info.depth + info.leased)

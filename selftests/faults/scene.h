@@ -53,6 +53,8 @@ extern const int nr_sequences;
 const char *scene_begin(struct scene *scene, const struct sequence *sequence);
 /* Everything is given back, so the queue can be destroyed without force. */
 const char *scene_end(struct scene *scene, const struct sequence *sequence);
+/* There is no queue, and no node. */
+const char *scene_nothing(struct scene *scene);
 /* What a call that failed has left behind. */
 const char *scene_unchanged(struct scene *scene, const struct sequence *sequence);
 long scene_fetch(struct scene *scene, struct weir_fetch *fetch);

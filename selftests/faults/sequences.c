@@ -246,10 +246,7 @@ static long destroy(struct scene *scene)
 
 static const char *gone(struct scene *scene, long value)
 {
-	struct weir_info info;
-	int ret = raw_info(scene->name, &info);
-
-	return ret == -ENOENT ? NULL : scene_format("info: %d", ret);
+	return scene_nothing(scene);
 }
 
 static long watch(struct scene *scene)
