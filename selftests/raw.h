@@ -28,6 +28,18 @@
 
 #define raw_address(p)	((__u64)(uintptr_t)(p))
 
+/*
+ * How often to try what goes wrong by chance. On a slow kernel, which sees it the
+ * first time, it is WEIR_FEWER times more seldom.
+ */
+static inline int raw_rounds(int rounds)
+{
+	const char *fewer = getenv("WEIR_FEWER");
+	int divisor = fewer ? atoi(fewer) : 1;
+
+	return divisor > 1 ? (rounds + divisor - 1) / divisor : rounds;
+}
+
 static inline long raw_result(long value)
 {
 	return value < 0 ? -errno : value;

@@ -3,10 +3,12 @@
  * Runs test programs one after the other and judges them by what they print
  * (KTAP), by their end, by the kernel's log, and by what they leave behind.
  *
- *	run-all [-s SKIPS] [-l LOGS] [-r RESULTS] [-x FACTOR] AREA:PROGRAM[=COMMAND]...
+ *	run-all [-s SKIPS] [-l LOGS] [-r RESULTS] [-x FACTOR] [-c CLAIMS]
+ *		AREA:PROGRAM[=COMMAND]...
  *
  * PROGRAM is run in the folder AREA (or COMMAND, where we were started), for at
- * most the seconds that AREA/settings gives it, times FACTOR. Each result is
+ * most the seconds that AREA/settings gives it, times FACTOR; but not if another
+ * one of us has it already, whose mark is then in the folder CLAIMS. Each result is
  * written to RESULTS as soon as it is known, so that they outlive this kernel:
  *
  *	start PROGRAM, ok|fail|skip PROGRAM TEST, end PROGRAM
@@ -58,7 +60,7 @@ struct run {
 	bool timed_out;
 };
 
-static const char *skips_path, *logs_path;
+static const char *skips_path, *logs_path, *claims_path;
 static int results = -1, kmsg = -1;
 static int factor = 1;
 static int total_failed, total_ran;
@@ -529,11 +531,27 @@ static void run_program(const struct program *program)
 	total_ran += run.passed + run.failed;
 }
 
+/* Whether it is ours to run: who makes the folder has it. */
+static bool claim(const struct program *program)
+{
+	char path[PATH_MAX];
+
+	if (!claims_path)
+		return true;
+	snprintf(path, sizeof(path), "%s/%s:%s", claims_path, program->area, program->file);
+	if (!mkdir(path, 0755))
+		return true;
+	if (errno != EEXIST) {
+		perror(path);
+		exit(1);
+	}
+	return false;
+}
+
 static struct program parse(char *argument)
 {
-	struct program program = { 0 };
+	struct program program = { .command = strchr(argument, '=') };
 
-	program.command = strchr(argument, '=');
 	if (program.command)
 		*program.command++ = '\0';
 	program.name = strdup(argument);
@@ -551,9 +569,11 @@ int main(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "s:l:r:x:")) != -1) {
+	while ((option = getopt(argc, argv, "s:l:r:x:c:")) != -1) {
 		if (option == 's')
 			skips_path = optarg;
+		else if (option == 'c')
+			claims_path = optarg;
 		else if (option == 'l')
 			logs_path = optarg;
 		else if (option == 'r')
@@ -573,7 +593,8 @@ int main(int argc, char **argv)
 	for (; optind < argc; optind++) {
 		struct program program = parse(argv[optind]);
 
-		run_program(&program);
+		if (claim(&program))
+			run_program(&program);
 	}
 	return total_failed || !total_ran;
 }

@@ -234,10 +234,10 @@ TEST_F(create, changed_during_the_call)
 {
 	struct weir_info info;
 	pthread_t thread;
-	int i, ret;
+	int i, ret, rounds = raw_rounds(2000);
 
 	ASSERT_EQ(0, pthread_create(&thread, NULL, flip, &self->create));
-	for (i = 0; i < 2000; i++) {
+	for (i = 0; i < rounds; i++) {
 		ret = raw_control(WEIR_IOC_CREATE, &self->create);
 		if (ret) {
 			ASSERT_EQ(-EINVAL, ret);

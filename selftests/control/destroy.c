@@ -221,7 +221,7 @@ TEST_F(queue, races)
 	for (i = 0; i < ARRAY_SIZE(children); i++) {
 		children[i] = proc_fork();
 		if (!children[i])
-			hammer(self->name, i + 1, 1500);
+			hammer(self->name, i + 1, raw_rounds(1500));
 	}
 	for (i = 0; i < ARRAY_SIZE(children); i++)
 		EXPECT_EQ(0, proc_wait(children[i]));

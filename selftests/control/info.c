@@ -296,7 +296,7 @@ TEST_F(queue, info_is_of_one_moment)
 {
 	struct weir_info info;
 	pid_t child;
-	int i;
+	int i, rounds = raw_rounds(3000);
 
 	child = proc_fork();
 	if (!child) {
@@ -308,7 +308,7 @@ TEST_F(queue, info_is_of_one_moment)
 			door_settle(self->reader, &run);
 		}
 	}
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, raw_info(self->name, &info));
 		ASSERT_ADDS_UP(&info);
 		/* What is being written counts too. */

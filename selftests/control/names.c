@@ -198,9 +198,9 @@ TEST_F(names, distinct)
 
 TEST_F(names, reused_at_once)
 {
-	int i;
+	int i, rounds = raw_rounds(200);
 
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, raw_create(self->name));
 		ASSERT_EQ(0, raw_destroy(self->name));
 	}

@@ -493,14 +493,14 @@ static void map_for_ever(const char *name)
 TEST_F(queue, races_with_destroy)
 {
 	pid_t children[2];
-	int i;
+	int i, rounds = raw_rounds(400);
 
 	for (i = 0; i < 2; i++) {
 		children[i] = proc_fork();
 		if (!children[i])
 			map_for_ever(self->name);
 	}
-	for (i = 0; i < 400; i++) {
+	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(0, raw_destroy_force(self->name));
 		ASSERT_EQ(0, raw_create_sized(self->name, 64, 65536));
 		sched_yield();

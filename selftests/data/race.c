@@ -28,12 +28,13 @@ TEST_F(queue, each_ends_once)
 	struct request requests[4];
 	struct weir_settle settle = { .count = 1 };
 	int fd = waiting_fd(self), ret, i, got = 0, parked = 0, ended = 0;
+	int rounds = raw_rounds(3000);
 	pid_t child = proc_fork();
 	bool over = false;
 	__u64 data;
 
 	if (!child)
-		send_and_cancel(self, fd, 3000);
+		send_and_cancel(self, fd, rounds);
 	while (!over || parked) {
 		for (i = 0; i < 4 && !over && parked < 4; i++) {
 			/* Those that ended begin again. */
@@ -62,7 +63,7 @@ TEST_F(queue, each_ends_once)
 			cancel(fd, NULL);
 		}
 	}
-	EXPECT_EQ(3000, got + raw_figure(self->name, "depth"));
+	EXPECT_EQ(rounds, got + raw_figure(self->name, "depth"));
 	EXPECT_EQ(0, raw_figure(self->name, "waiters"));
 	EXPECT_EQ(0, raw_figure(self->name, "leased"));
 }
@@ -91,7 +92,7 @@ TEST_F(queue, sqe_changes)
 	struct request request;
 	struct ring ring;
 	pthread_t thread;
-	int i, got = 0, ret;
+	int i, got = 0, ret, rounds = raw_rounds(3000);
 	size_t j;
 
 	/* One entry, so that it is always the same. */
@@ -100,7 +101,7 @@ TEST_F(queue, sqe_changes)
 	sqe = ring_sqe(&ring);
 	((struct weir_uring_cmd *)sqe->cmd)->addr = raw_address(&request.fetch);
 	ASSERT_EQ(0, pthread_create(&thread, NULL, shake_sqe, sqe->cmd));
-	for (i = 0; i < 3000; i++) {
+	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(1, raw_write(self->writer, "x", 1));
 		request_make(&request, 0);
 		sqe->opcode = IORING_OP_URING_CMD;
@@ -115,7 +116,7 @@ TEST_F(queue, sqe_changes)
 		}
 		got += ret == 1;
 	}
-	EXPECT_EQ(3000 - got, raw_figure(self->name, "depth"));
+	EXPECT_EQ(rounds - got, raw_figure(self->name, "depth"));
 	EXPECT_EQ(got, raw_figure(self->name, "leased"));
 	pthread_cancel(thread);
 }
@@ -147,19 +148,19 @@ static void cross(FIXTURE_DATA(queue) *self, int fd, struct request *mine, int r
 TEST_F(queue, across_rings)
 {
 	struct request *requests = proc_shared(3 * sizeof(*requests));
-	int fd = waiting_fd(self), i;
+	int fd = waiting_fd(self), i, rounds = raw_rounds(700);
 	pid_t children[3];
 
 	for (i = 0; i < 3; i++) {
 		children[i] = proc_fork();
 		if (!children[i])
-			cross(self, fd, &requests[i], 700);
+			cross(self, fd, &requests[i], rounds);
 	}
 	for (i = 0; i < 3; i++)
 		EXPECT_EQ(0, proc_wait(children[i]));
 	wait_until(raw_figure(self->name, "leased") == 0);
-	EXPECT_EQ(3 * 700, raw_figure(self->name, "sent"));
-	EXPECT_EQ(3 * 700, raw_figure(self->name, "depth") + raw_figure(self->name, "settled"));
+	EXPECT_EQ(3 * rounds, raw_figure(self->name, "sent"));
+	EXPECT_EQ(3 * rounds, raw_figure(self->name, "depth") + raw_figure(self->name, "settled"));
 }
 
 TEST_HARNESS_MAIN

@@ -463,7 +463,7 @@ TEST_F(queue, changed_during_the_call)
 	static char bytes[0x1000];
 	struct weir_desc *desc;
 	pthread_t thread;
-	int i, ret, sent = 0;
+	int i, ret, sent = 0, rounds = raw_rounds(4000);
 
 	shaky.message = (struct weir_message)MESSAGE(bytes, 3);
 	shaky.message.key = raw_address(bytes);
@@ -472,7 +472,7 @@ TEST_F(queue, changed_during_the_call)
 	shaky.headers.header.name_len = 1;
 	shaky.headers.header.value_len = 7;
 	ASSERT_EQ(0, pthread_create(&thread, NULL, shake, &shaky));
-	for (i = 0; i < 4000; i++) {
+	for (i = 0; i < rounds; i++) {
 		struct weir_send send = { .messages = raw_address(&shaky.message), .count = 1 };
 
 		ret = door_command(self->writer, WEIR_IOC_SEND, &send);
