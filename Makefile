@@ -61,6 +61,10 @@ test-debug:
 	$(MAKE) $(JOBS) tools selftests
 	tools/test-debug
 
+kernels:
+	$(SETUP)
+	tools/kernels/build debug kcsan
+
 bench-gate: modules
 	tools/bench/gate
 
@@ -85,7 +89,8 @@ clean:
 define HELP
 make run         set up, build, and move a real file through a kernel queue
 make test        set up, build, and run every test
-make test-debug  the same on a kernel that reports races, leaks and stray accesses
+make test-debug  the same on a kernel that reports leaks and stray accesses
+make kernels     build that kernel, and one that reports data races, into the cache
 make             build the module, the tools and the selftests
 make modules     build weir.ko
 make tools       build the libraries and tools, into build/
@@ -106,4 +111,4 @@ endef
 help:
 	$(info $(HELP))@:
 
-.PHONY: all modules userspace tools selftests check run test test-debug bench-gate install uninstall clean help
+.PHONY: all modules userspace tools selftests check run test test-debug kernels bench-gate install uninstall clean help
