@@ -277,6 +277,7 @@ static int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts
 		desc->offset = offset++;
 		desc->stamp_ns = now;
 		desc->deliveries = 0;
+		desc->first_ns = 0;
 		desc->uid = uid;
 		desc->gid = gid;
 		desc->pid = pid;
