@@ -39,7 +39,8 @@ static inline void weir_entry_lease(struct weir_queue *queue, struct weir_entry 
 	if (unlikely(entry->deliveries++))
 		queue->redelivered++;
 	else
-		desc->first_ns = lease->now;
+		/* That clock is behind the one of the stamps, by up to a tick. */
+		desc->first_ns = max(lease->now, desc->stamp_ns);
 	desc->deliveries = entry->deliveries;
 	trace_weir_deliver(queue, entry);
 }
