@@ -96,10 +96,14 @@ void weir_account_destroy(struct weir_account *account)
 
 static int weir_account_charge(struct weir_account *account, size_t size)
 {
-	if (atomic64_add_return(size, &account->user->used) > weir_user_limit()) {
-		atomic64_sub(size, &account->user->used);
-		return -EDQUOT;
-	}
+	const u64 limit = weir_user_limit();
+	s64 used = atomic64_read(&account->user->used);
+
+	/* What does not fit is not counted, not for a moment: others would be refused. */
+	do {
+		if (used + size > limit)
+			return -EDQUOT;
+	} while (!atomic64_try_cmpxchg(&account->user->used, &used, used + size));
 	atomic64_add(size, &account->used);
 	return 0;
 }

@@ -71,8 +71,7 @@ static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *t
 
 	if (READ_ONCE(queue->dead))
 		return EPOLLERR | EPOLLHUP;
-	if ((file->f_mode & FMODE_READ) &&
-	    (weir_queue_readable(queue, 0) || READ_ONCE(qfile->partial)))
+	if ((file->f_mode & FMODE_READ) && weir_queue_readable(queue, (uintptr_t)qfile))
 		events |= EPOLLIN | EPOLLRDNORM;
 	if ((file->f_mode & FMODE_WRITE) && weir_queue_writable(queue, 1))
 		events |= EPOLLOUT | EPOLLWRNORM;

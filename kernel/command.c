@@ -45,6 +45,8 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
 		return ret;
 	if (info.flags)
 		return -EINVAL;
+	if (command->elsewhere && weir_death_untold(&queue->untold))
+		return -WEIR_MUST_WAIT;
 	weir_death_settle(&queue->untold);
 	weir_queue_info(queue, &info);
 	return weir_command_put(command, &info, sizeof(info));

@@ -49,6 +49,11 @@ static inline void weir_death_drain(atomic_t *untold)
 		wait_var_event(untold, !atomic_read_acquire(untold));
 }
 
+static inline bool weir_death_untold(const atomic_t *untold)
+{
+	return unlikely(atomic_read(untold));
+}
+
 /* weir_death_settle() - the same, but not for ever, if others die all the time */
 static inline void weir_death_settle(atomic_t *untold)
 {

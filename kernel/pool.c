@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/bitmap.h>
 #include <linux/err.h>
+#include <linux/sched.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
@@ -113,7 +114,32 @@ static void weir_pool_claim(struct weir_pool *pool, u32 place, u32 units)
 	pool->cursor = end;
 }
 
-u32 weir_pool_take_pages(struct weir_pool *pool, u32 units)
+/* Holes that are looked at in one go. */
+#define WEIR_POOL_HOLES 1024
+
+/* The first of @wanted free pages of @pages, as weir_pool_take(). */
+static u32 weir_pool_find(const struct weir_pool *pool, u32 pages, u32 wanted, u32 *seek)
+{
+	u32 page = max(*seek, pool->low);
+	u32 holes, end;
+
+	for (holes = 0; holes < WEIR_POOL_HOLES; holes++) {
+		page = find_next_zero_bit(pool->used, pages, page);
+		*seek = page;
+		if (wanted > pages - page)
+			return WEIR_NOWHERE;
+		end = find_next_bit(pool->used, page + wanted, page);
+		if (end == page + wanted) {
+			*seek = 0;
+			return page;
+		}
+		page = end + 1;
+	}
+	*seek = page;
+	return WEIR_NOT_YET;
+}
+
+u32 weir_pool_take_pages(struct weir_pool *pool, u32 units, u32 *seek)
 {
 	u32 room = -pool->cursor % WEIR_PAGE_UNITS;
 	u32 pages, page;
@@ -129,10 +155,9 @@ u32 weir_pool_take_pages(struct weir_pool *pool, u32 units)
 		if (!room || pool->low != next || next + wanted > pages ||
 		    find_next_bit(pool->used, next + wanted, next) < next + wanted) {
 			wanted = DIV_ROUND_UP(units, WEIR_PAGE_UNITS);
-			page = bitmap_find_next_zero_area(pool->used, pages,
-							  pool->low, wanted, 0);
-			if (page >= pages)
-				return WEIR_NOWHERE;
+			page = weir_pool_find(pool, pages, wanted, seek);
+			if (page >= WEIR_NOT_YET)
+				return page;
 			weir_pool_claim(pool, page * WEIR_PAGE_UNITS, units);
 			return page * WEIR_PAGE_UNITS;
 		}
@@ -270,5 +295,7 @@ void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len)
 	weir_pool_for_each(pool, place, at, len, mem, part) {
 		if (mem)
 			memset(mem, 0, part);
+		if (part == PAGE_SIZE)
+			cond_resched();
 	}
 }

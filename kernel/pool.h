@@ -60,7 +60,9 @@ struct weir_pool {
 	struct weir_block **blocks;	/* each is set once; see weir_pool_page() */
 };
 
-#define WEIR_NOWHERE U32_MAX
+/* No place, from a search that is over; and from one that is to go on. */
+#define WEIR_NOWHERE	U32_MAX
+#define WEIR_NOT_YET	(U32_MAX - 1)
 
 /* weir_pool_init() - for messages of @bytes in all; may sleep */
 int weir_pool_init(struct weir_pool *pool, struct weir_account *account, u64 bytes);
@@ -79,17 +81,21 @@ static inline u16 *weir_pool_live(const struct weir_pool *pool, u32 page)
 }
 
 /* The slow paths of the two below. */
-u32 weir_pool_take_pages(struct weir_pool *pool, u32 units);
+u32 weir_pool_take_pages(struct weir_pool *pool, u32 units, u32 *seek);
 void weir_pool_put_pages(struct weir_pool *pool, u32 place, u32 units);
 
-/* A place of @units, or WEIR_NOWHERE: a block must be added, or something freed. */
-static inline u32 weir_pool_take(struct weir_pool *pool, u32 units)
+/*
+ * A place of @units, or WEIR_NOWHERE: a block must be added, or something freed; or
+ * WEIR_NOT_YET: it was looked for as long as others may be held up, and is to be tried
+ * again. No place was found below page *@seek, which is 0 for a new search.
+ */
+static inline u32 weir_pool_take(struct weir_pool *pool, u32 units, u32 *seek)
 {
 	u32 place = pool->cursor;
 
 	/* Nothing, or more than is left of the cursor's page, if it has one. */
 	if (unlikely(!units || units >= -place % WEIR_PAGE_UNITS))
-		return weir_pool_take_pages(pool, units);
+		return weir_pool_take_pages(pool, units, seek);
 	pool->cursor += units;
 	++*weir_pool_live(pool, place / WEIR_PAGE_UNITS);
 	return place;

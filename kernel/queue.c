@@ -218,7 +218,10 @@ static int weir_waiter_wake(struct wait_queue_entry *wait, unsigned int mode,
 			    int flags, void *key)
 {
 	struct weir_waiter *waiter = container_of(wait, struct weir_waiter, wait);
+	const struct weir_wake *wake = key;
 
+	if (wake && wake->rest && waiter->arg != (uintptr_t)wake->rest)
+		return 0;
 	if (!waiter->ready(waiter->queue, waiter->arg) && !READ_ONCE(waiter->queue->dead))
 		return 0;
 	return autoremove_wake_function(wait, mode, flags, key);

@@ -65,6 +65,7 @@ struct weir_line {
 
 /* How a line is woken, if not one for what there is: the key of the wake-up. */
 struct weir_wake {
+	const struct weir_queue_file *rest;	/* for those who read through it */
 	bool late;			/* files are told without keeping it */
 	bool more;			/* out: not all were told */
 };
@@ -118,8 +119,9 @@ static inline struct weir_queue *weir_queue_of(struct weir_object *object)
 struct weir_queue_file {
 	struct weir_queue *queue;	/* invariant; counted */
 	struct weir_parking parking;
+	atomic_t reading;		/* calls that wait for a message, or a rest */
 	/* all below protected by queue->lock */
-	struct list_head consumers;
+	struct rb_root consumers;	/* by process */
 	struct weir_entry *partial;	/* LEASED, read in part */
 	u32 partial_at;			/* bytes of it that were read */
 	struct rb_root pins;		/* of its consumers */
@@ -129,10 +131,27 @@ struct weir_consumer {
 	struct weir_queue_file *file;	/* invariant */
 	struct weir_death death;
 	/* all below protected by queue->lock */
-	struct list_head link;		/* in file->consumers */
+	struct rb_node node;		/* in file->consumers, unless it is being ended */
 	struct list_head pins;
 	u64 leased;			/* entries that it holds */
+	u32 lowest, highest;		/* no segment beyond these has any */
 };
+
+/* Before @consumer gets any leases; under queue->lock. */
+static inline void weir_consumer_take(struct weir_consumer *consumer)
+{
+	if (!consumer->leased) {
+		consumer->lowest = U32_MAX;
+		consumer->highest = 0;
+	}
+}
+
+/* It gets some in segment @nr. */
+static inline void weir_consumer_reach(struct weir_consumer *consumer, u32 nr)
+{
+	consumer->lowest = min(consumer->lowest, nr);
+	consumer->highest = max(consumer->highest, nr);
+}
 
 /* As -WEIR_MUST_WAIT: it has to wait and may not, here. Never reaches user space. */
 #define WEIR_MUST_WAIT 600
@@ -206,8 +225,11 @@ bool weir_queue_writable(const struct weir_queue *queue, u64 size);
 
 /* queue_fetch.c */
 
-/* weir_queue_readable() - whether anything is to be delivered; see weir_ready_t */
-bool weir_queue_readable(const struct weir_queue *queue, u64 unused);
+/*
+ * weir_queue_readable() - whether anything is to be delivered; see weir_ready_t. @file:
+ * that of a reader, who may also go on with a message that was read in part.
+ */
+bool weir_queue_readable(const struct weir_queue *queue, u64 file);
 /* weir_queue_read() - as read(2) is described in uapi/linux/weir.h */
 ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 			const struct weir_patience *patience);

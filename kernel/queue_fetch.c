@@ -1,14 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/poll.h>
+#include <linux/sched/signal.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
 #include "queue.h"
 #include "trace.h"
 
-bool weir_queue_readable(const struct weir_queue *queue, u64 unused)
+bool weir_queue_readable(const struct weir_queue *queue, u64 file)
 {
-	return READ_ONCE(queue->depth);
+	const struct weir_queue_file *reads = (const void *)(uintptr_t)file;
+
+	return READ_ONCE(queue->depth) || (reads && READ_ONCE(reads->partial));
+}
+
+/* Others who read through @file, or poll it, may go on with its rest. */
+static void weir_queue_tell_rest(struct weir_queue_file *file)
+{
+	struct weir_line *line = &file->queue->readers;
+	struct weir_wake wake = { .rest = file };
+
+	/* Pairs with the barriers of weir_queue_wait() and poll. */
+	smp_mb();
+	if (atomic_read(&file->reading))
+		__wake_up(&line->waiters, TASK_INTERRUPTIBLE, 1, &wake);
+	/* These are of all files, but io_uring polls no more than two lines of a file. */
+	if (waitqueue_active(&line->pollers))
+		__wake_up(&line->pollers, TASK_NORMAL, 0,
+			  poll_to_key(EPOLLIN | EPOLLRDNORM));
 }
 
 void weir_queue_pass_on(struct weir_queue *queue)
@@ -73,11 +93,13 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 	consumer = weir_queue_find_consumer(file);
 	if (!consumer)
 		return ERR_PTR(-ENOLINK);
+	weir_consumer_take(consumer);
 	entry = file->partial;
 	if (entry) {
 		/* It is ours from here on, whoever read its beginning. */
 		file->partial = NULL;
 		*at = file->partial_at;
+		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
 		entry->holder->leased--;
 		consumer->leased++;
 		entry->holder = consumer;
@@ -94,6 +116,7 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 		*at = 0;
 		weir_queue_unlist_next(queue, entry);
 		weir_entry_lease(queue, entry, &lease);
+		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
 		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 		weir_queue_leased(queue, consumer, 1);
 	}
@@ -114,7 +137,7 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 	if (settled) {
 		weir_queue_settle_leased(queue, entry->holder, entry->slot, 1);
 	} else if (rest) {
-		file->partial = entry;
+		WRITE_ONCE(file->partial, entry);
 		file->partial_at = at;
 	} else {
 		/*
@@ -127,15 +150,18 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 
 	if (settled)
 		weir_queue_wake_writers(queue);
-	else if (!rest)
+	else if (rest)
+		weir_queue_tell_rest(file);
+	else
 		weir_queue_wake_readers(queue);
 }
 
 /*
  * What is to be done before another try, since the last one was @error: nothing
- * any more if that is returned. @waited becomes true if it waited for a message.
+ * any more if that is returned. @waited becomes true if it waited for a message;
+ * @reads: a rest will do, too.
  */
-static int weir_queue_prepare(struct weir_queue_file *file, int error,
+static int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
 			      const struct weir_patience *patience, bool *waited)
 {
 	struct weir_queue *queue = file->queue;
@@ -145,8 +171,8 @@ static int weir_queue_prepare(struct weir_queue_file *file, int error,
 		return weir_queue_add_consumer(file);
 	case -EAGAIN:
 		*waited = true;
-		return weir_queue_wait(queue, &queue->readers, weir_queue_readable, 0,
-				       patience);
+		return weir_queue_wait(queue, &queue->readers, weir_queue_readable,
+				       reads ? (uintptr_t)file : 0, patience);
 	default:
 		return error;
 	}
@@ -163,7 +189,9 @@ ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 	int ret;
 
 	while (IS_ERR(entry = weir_queue_read_begin(file, &at))) {
-		ret = weir_queue_prepare(file, PTR_ERR(entry), patience, &waited);
+		atomic_inc(&file->reading);
+		ret = weir_queue_prepare(file, PTR_ERR(entry), true, patience, &waited);
+		atomic_dec(&file->reading);
 		if (ret)
 			return ret;
 	}
@@ -226,6 +254,7 @@ static inline u32 weir_queue_take_run(struct weir_queue *queue,
 		entry = weir_queue_next(queue);
 	} while (entry && n < max);
 
+	weir_consumer_reach(lease->consumer, first->slot / WEIR_SEGMENT_SLOTS);
 	queue->index.leased[first->slot / WEIR_SEGMENT_SLOTS] += n;
 	weir_segment_due(queue, first->slot, lease->due);
 	*run = (struct weir_run){
@@ -277,6 +306,7 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 		if (take->filled > budget.room)
 			return -EMSGSIZE;
 	}
+	weir_consumer_take(lease.consumer);
 	do {
 		struct weir_run *run = &take->runs[take->nr_runs];
 
@@ -325,6 +355,12 @@ static int weir_take_copy(struct weir_queue *queue, const struct weir_take *take
 			if (ret)
 				return ret;
 			at += weir_record_size(entry);
+			if (likely(entry->size < PAGE_SIZE))
+				continue;
+			/* There may be many that are large. */
+			cond_resched();
+			if (fatal_signal_pending(current))
+				return -EINTR;
 		}
 	}
 	return 0;
@@ -392,7 +428,7 @@ int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
 	take->messages = 0;
 	take->filled = 0;
 	while ((ret = weir_queue_take_leases(file, take))) {
-		ret = weir_queue_prepare(file, ret, patience, &waited);
+		ret = weir_queue_prepare(file, ret, false, patience, &waited);
 		if (ret)
 			break;
 	}

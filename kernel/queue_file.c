@@ -16,7 +16,7 @@ struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
 	if (!file)
 		return ERR_PTR(-ENOMEM);
 	file->queue = queue;
-	INIT_LIST_HEAD(&file->consumers);
+	file->consumers = RB_ROOT;
 	weir_parking_init(&file->parking);
 	file->pins = RB_ROOT;
 
@@ -52,10 +52,11 @@ static void weir_segment_put_back(struct weir_queue *queue, struct weir_consumer
 static bool weir_consumer_put_back(struct weir_queue *queue,
 				   struct weir_consumer *consumer, u32 *nr)
 {
-	u32 end = queue->index.nr_segments;
+	u32 end = consumer->highest + 1;
 	u32 work = 0;
 
 	lockdep_assert_held(&queue->lock);
+	*nr = max(*nr, consumer->lowest);
 	for (; consumer->leased && work < WEIR_PUT_BACK_CHUNK && *nr < end; ++*nr) {
 		work++;
 		if (queue->index.leased[*nr]) {
@@ -63,7 +64,25 @@ static bool weir_consumer_put_back(struct weir_queue *queue,
 			work += WEIR_SEGMENT_SLOTS;
 		}
 	}
-	return !consumer->leased || WARN_ON_ONCE(*nr >= queue->index.nr_segments);
+	return !consumer->leased || WARN_ON_ONCE(*nr >= end);
+}
+
+/* Takes @consumer out of its file. */
+static void weir_consumer_unlink(struct weir_consumer *consumer)
+{
+	struct weir_queue_file *file = consumer->file;
+
+	lockdep_assert_held(&file->queue->lock);
+	rb_erase(&consumer->node, &file->consumers);
+	RB_CLEAR_NODE(&consumer->node);
+	file->queue->consumers--;
+}
+
+static void weir_consumer_free(struct weir_consumer *consumer)
+{
+	/* Entries that were lost track of, of which a warning told, have it as holder. */
+	if (!consumer->leased)
+		kfree(consumer);
 }
 
 /* Puts back some, and lets go of some that it pins: true when nothing is left. */
@@ -100,22 +119,20 @@ static void weir_consumer_died(struct weir_death *death)
 
 	do {
 		spin_lock(&queue->lock);
-		ours = !list_empty(&consumer->link);
+		ours = !RB_EMPTY_NODE(&consumer->node);
 		done = !ours || weir_consumer_let_go(queue, consumer, &nr, &pins);
 		spin_unlock(&queue->lock);
 		weir_consumer_let_gone(queue, &pins);
 	} while (!done);
 
 	spin_lock(&queue->lock);
-	ours = !list_empty(&consumer->link);
-	if (ours) {
-		list_del_init(&consumer->link);
-		queue->consumers--;
-	}
+	ours = !RB_EMPTY_NODE(&consumer->node);
+	if (ours)
+		weir_consumer_unlink(consumer);
 	spin_unlock(&queue->lock);
 	if (ours) {
 		weir_death_end(death);
-		kfree(consumer);
+		weir_consumer_free(consumer);
 	}
 }
 
@@ -132,7 +149,7 @@ static void weir_consumer_close(struct weir_queue *queue, struct weir_consumer *
 		spin_unlock(&queue->lock);
 		weir_consumer_let_gone(queue, &pins);
 	} while (!done);
-	kfree(consumer);
+	weir_consumer_free(consumer);
 }
 
 /*
@@ -143,15 +160,15 @@ void weir_queue_close(struct weir_queue_file *file)
 {
 	struct weir_queue *queue = file->queue;
 	struct weir_consumer *consumer;
+	struct rb_node *node;
 
 	for (;;) {
 		spin_lock(&queue->lock);
-		consumer = list_first_entry_or_null(&file->consumers,
-						    struct weir_consumer, link);
-		if (!consumer)
+		node = rb_first(&file->consumers);
+		if (!node)
 			break;
-		list_del_init(&consumer->link);
-		queue->consumers--;
+		consumer = rb_entry(node, struct weir_consumer, node);
+		weir_consumer_unlink(consumer);
 		spin_unlock(&queue->lock);
 		weir_consumer_close(queue, consumer);
 	}
@@ -163,17 +180,24 @@ void weir_queue_close(struct weir_queue_file *file)
 	weir_object_put(&queue->object);
 }
 
+static bool weir_consumer_less(struct rb_node *a, const struct rb_node *b)
+{
+	return rb_entry(a, struct weir_consumer, node)->death.pid <
+	       rb_entry(b, struct weir_consumer, node)->death.pid;
+}
+
+static int weir_consumer_compare(const void *pid, const struct rb_node *node)
+{
+	const struct pid *other = rb_entry(node, struct weir_consumer, node)->death.pid;
+
+	return (const struct pid *)pid < other ? -1 : (const struct pid *)pid > other;
+}
+
 struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file)
 {
-	struct pid *self = task_tgid(current);
-	struct weir_consumer *consumer;
-
 	lockdep_assert_held(&file->queue->lock);
-	list_for_each_entry(consumer, &file->consumers, link) {
-		if (consumer->death.pid == self)
-			return consumer;
-	}
-	return NULL;
+	return rb_entry_safe(rb_find(task_tgid(current), &file->consumers,
+				     weir_consumer_compare), struct weir_consumer, node);
 }
 
 int weir_queue_add_consumer(struct weir_queue_file *file)
@@ -186,14 +210,14 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 	if (!new)
 		return -ENOMEM;
 	new->file = file;
-	INIT_LIST_HEAD(&new->link);
+	RB_CLEAR_NODE(&new->node);
 	INIT_LIST_HEAD(&new->pins);
 	weir_death_watch(&new->death, weir_consumer_died, &queue->untold);
 
 	/* Another thread of this process may have been quicker. */
 	spin_lock(&queue->lock);
 	if (!weir_queue_find_consumer(file)) {
-		list_add(&new->link, &file->consumers);
+		rb_add(&new->node, &file->consumers, weir_consumer_less);
 		queue->consumers++;
 		added = true;
 	}

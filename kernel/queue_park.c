@@ -76,6 +76,8 @@ static int weir_parking_wake(struct wait_queue_entry *wait, unsigned int mode,
 			wake->more = true;
 		return 0;
 	}
+	if (wake && wake->rest)
+		return 0;
 	if (!weir_parking_tell(parking)) {
 		/* All were claimed meanwhile by others than the line. */
 		list_del_init(&wait->entry);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cred.h>
 #include <linux/err.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 #include <linux/uio.h>
 
@@ -15,6 +15,7 @@ enum weir_stop {
 	WEIR_FULL,		/* the queue's limits */
 	WEIR_NO_SLOT,		/* the index must grow */
 	WEIR_NO_PLACE,		/* the pool must grow, or something be freed */
+	WEIR_SEEKING,		/* a place is still looked for; others were held up enough */
 	WEIR_DEAD,
 };
 
@@ -63,7 +64,8 @@ static inline void weir_draft_init(struct weir_entry *entry,
  */
 static u32 weir_queue_reserve_run(struct weir_queue *queue,
 				  const struct weir_message *message, u32 count,
-				  struct weir_chain *drafts, enum weir_stop *stop)
+				  struct weir_chain *drafts, u32 *seek,
+				  enum weir_stop *stop)
 {
 	u64 room = queue->max_units - queue->units;
 	struct weir_entry *entry;
@@ -88,9 +90,9 @@ static u32 weir_queue_reserve_run(struct weir_queue *queue,
 			*stop = WEIR_FULL;
 			break;
 		}
-		place = weir_pool_take(&queue->pool, units);
-		if (unlikely(place == WEIR_NOWHERE)) {
-			*stop = WEIR_NO_PLACE;
+		place = weir_pool_take(&queue->pool, units, seek);
+		if (unlikely(place >= WEIR_NOT_YET)) {
+			*stop = place == WEIR_NOWHERE ? WEIR_NO_PLACE : WEIR_SEEKING;
 			break;
 		}
 		room -= units;
@@ -104,20 +106,27 @@ static u32 weir_queue_reserve_run(struct weir_queue *queue,
 	return n;
 }
 
-/* Reserves from message *@done on, as far as it goes. */
+/*
+ * Reserves from message *@done on, as far as it goes. *@seek is where the search for its
+ * place goes on, and *@freed what had been freed when that began.
+ */
 static enum weir_stop weir_queue_try_reserve(struct weir_queue *queue,
 					     const struct weir_message *messages, u32 count,
-					     u32 *done, struct weir_chain *drafts, u64 *freed)
+					     u32 *done, struct weir_chain *drafts,
+					     u32 *seek, u64 *freed)
 {
 	enum weir_stop stop = WEIR_ENOUGH;
+	u32 before = *done;
+	bool goes_on = *seek;
 
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return WEIR_DEAD;
 	while (*done < count && stop == WEIR_ENOUGH)
 		*done += weir_queue_reserve_run(queue, &messages[*done], count - *done,
-						drafts, &stop);
-	*freed = queue->freed;
+						drafts, seek, &stop);
+	if (!goes_on || *done > before)
+		*freed = queue->freed;
 	return stop;
 }
 
@@ -185,11 +194,12 @@ static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_me
 				  u32 count, struct weir_chain *drafts,
 				  weir_ready_t *ready, u64 *arg)
 {
-	u32 done = 0;
+	u32 done = 0, seek = 0;
 	int ret = 0;
 
 	do {
-		switch (weir_queue_try_reserve(queue, messages, count, &done, drafts, arg)) {
+		switch (weir_queue_try_reserve(queue, messages, count, &done, drafts,
+					       &seek, arg)) {
 		case WEIR_ENOUGH:
 			return count;
 		case WEIR_FULL:
@@ -202,6 +212,10 @@ static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_me
 			break;
 		case WEIR_NO_PLACE:
 			ret = weir_queue_grow_pool(queue);
+			break;
+		case WEIR_SEEKING:
+			cond_resched();
+			ret = fatal_signal_pending(current) ? -EINTR : 0;
 			break;
 		case WEIR_DEAD:
 			ret = -ESHUTDOWN;
@@ -363,7 +377,9 @@ static int weir_draft_fill_slow(struct weir_queue *queue, const struct weir_entr
 		ret = weir_draft_fill_rest(queue, draft, message);
 	if (!ret)
 		weir_draft_pad_end(queue, draft);
-	return ret;
+	/* A batch may be of many that are large. */
+	cond_resched();
+	return fatal_signal_pending(current) ? -EINTR : ret;
 }
 
 /* Most messages are a payload, in one page that is there. */

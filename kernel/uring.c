@@ -13,6 +13,8 @@
 #include <linux/fs.h>
 #include <linux/hrtimer.h>
 #include <linux/io_uring/cmd.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "doors.h"
@@ -90,14 +92,29 @@ static enum hrtimer_restart weir_errand_expire(struct hrtimer *timer)
 	return HRTIMER_NORESTART;
 }
 
+/*
+ * A worker that ends a ring asks again and again, without a pause, until all is over,
+ * and the task that has to come by may be stopped: a pause of a tick, once a tick.
+ */
+static void weir_errand_pause(void)
+{
+	static unsigned long paused;
+
+	if (!(current->flags & PF_WQ_WORKER) || !time_after(jiffies, READ_ONCE(paused)))
+		return;
+	schedule_timeout_uninterruptible(1);
+	WRITE_ONCE(paused, jiffies);
+}
+
 /* By io_uring, when the ring or the task ends; under its uring_lock. */
 static int weir_errand_cancel(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 {
 	struct weir_errand *errand = *weir_errand_of(ioucmd);
 
-	/* Claimed by others, it ends when its task comes by. */
 	if (weir_parked_over(&weir_errand_file(errand)->parking, &errand->parked, -ECANCELED))
 		weir_errand_done(errand, -ECANCELED, issue_flags);
+	else
+		weir_errand_pause();
 	return 0;
 }
 
@@ -137,15 +154,19 @@ static int weir_uring_park(struct io_uring_cmd *ioucmd, const struct weir_fetch_
 static long weir_uring_fetch(struct io_uring_cmd *ioucmd, const struct weir_command *command,
 			     unsigned int issue_flags)
 {
+	struct weir_queue_file *qfile = ioucmd->file->private_data;
 	struct weir_fetch_call call;
 	struct weir_patience patience;
 	long ret;
 
+	/* It would wait for deaths, which cannot be had by being parked. */
+	if (command->elsewhere && weir_death_untold(&qfile->queue->untold))
+		return -WEIR_MUST_WAIT;
 	ret = weir_fetch_begin(&call, ioucmd->file, command);
 	if (ret)
 		return ret;
 	patience = call.patience;
-	patience.elsewhere = command->elsewhere;
+	patience.elsewhere = true;
 	ret = weir_fetch_take(&call, &patience);
 	return ret == -WEIR_MUST_WAIT ? weir_uring_park(ioucmd, &call, issue_flags) : ret;
 }

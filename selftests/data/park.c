@@ -240,4 +240,69 @@ TEST_F(queue, queue_ends_for_all)
 	proc_kill(child);
 }
 
+/* What part of the machine's time went to the kernel, in percent, till @tenths are over. */
+static int kernel_share(int tenths)
+{
+	unsigned long long t[2][8];
+	int i, k;
+
+	for (i = 0; i < 2; i++) {
+		char text[256] = "";
+		int fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+
+		read(fd, text, sizeof(text) - 1);
+		close(fd);
+		if (sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[i][0], &t[i][1],
+			   &t[i][2], &t[i][3], &t[i][4], &t[i][5], &t[i][6], &t[i][7]) != 8)
+			return -1;
+		for (k = 0; !i && k < tenths; k++)
+			nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
+	}
+	for (k = 0; k < 8; k++)
+		t[1][k] -= t[0][k];
+	for (k = 1, t[0][0] = t[1][0]; k < 8; k++)
+		t[0][0] += t[1][k];
+	return 100 * t[1][2] / (t[0][0] ?: 1);
+}
+
+/*
+ * The ring is closed by others while a command in it was told and its task is stopped:
+ * what ends the ring waits for it, but not with a processor of its own.
+ */
+TEST_F(queue, ring_ends_while_stopped)
+{
+	static struct request request;
+	struct gate gate;
+	struct ring ring;
+	pid_t child;
+	int share;
+
+	ASSERT_EQ(0, gate_make(&gate));
+	ASSERT_EQ(0, ring_make(&ring, 4, 0));
+	child = proc_fork();
+	if (!child) {
+		request_make(&request, -1);
+		request_queue(&ring, waiting_fd(self), &request, 0);
+		if (ring_enter(&ring, 0) != 1)
+			_exit(1);
+		ring_end(&ring);
+		gate_open(&gate);
+		for (;;)
+			pause();
+	}
+	gate_wait(&gate);
+	kill(child, SIGSTOP);
+	wait_until(proc_state(child) == 'T');
+	ASSERT_EQ(1, raw_write(self->writer, "x", 1));
+	ring_end(&ring);
+	share = kernel_share(10);
+	EXPECT_LE(0, share);
+	EXPECT_GT(100 / sysconf(_SC_NPROCESSORS_ONLN) / 2, share);
+	EXPECT_EQ(1, raw_figure(self->name, "waiters"));
+	kill(child, SIGCONT);
+	wait_until(raw_figure(self->name, "waiters") == 0);
+	proc_kill(child);
+	EXPECT_EQ(1, raw_figure(self->name, "depth"));
+}
+
 TEST_HARNESS_MAIN

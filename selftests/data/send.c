@@ -489,4 +489,36 @@ TEST_F(queue, changed_during_the_call)
 	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
 }
 
+/* Room in the midst of more holes than are looked through in one go. */
+#define HOLES	1500
+
+TEST_F(queue, room_behind_many_holes)
+{
+	static char bytes[8192];
+	static struct weir_run runs[2 * HOLES + 2];
+	struct weir_settle settle = { .count = 1 };
+	long long memory;
+	int i;
+
+	ASSERT_EQ(0, queue_remake(self, 0, 16 << 20));
+	for (i = 0; i < 2 * HOLES + 2; i++)
+		ASSERT_EQ(4096, raw_write(self->writer, bytes, 4096));
+	for (i = 0; i < 2 * HOLES + 2; i++) {
+		struct weir_fetch fetch = {
+			.runs = raw_address(&runs[i]), .nr_runs = 1, .max_messages = 1,
+		};
+
+		ASSERT_EQ(1, raw_ioctl(self->reader, WEIR_IOC_FETCH, &fetch));
+	}
+	/* Every second page but the last three is free, where two are needed. */
+	for (i = 0; i < 2 * HOLES + 1; i += i < 2 * HOLES - 2 ? 2 : 1) {
+		settle.runs = raw_address(&runs[i]);
+		runs[i].op = WEIR_ACK;
+		ASSERT_EQ(1, raw_ioctl(self->reader, WEIR_IOC_SETTLE, &settle));
+	}
+	memory = raw_figure(self->name, "memory");
+	ASSERT_EQ(8192, raw_write(self->writer, bytes, 8192));
+	EXPECT_EQ(memory, raw_figure(self->name, "memory"));
+}
+
 TEST_HARNESS_MAIN

@@ -125,8 +125,8 @@ TEST_F(queue, flags_of_submissions)
 	EXPECT_EQ(3, raw_figure(self->name, "sent"));
 }
 
-/* One that waits in a thread of io_uring's, till it has a message, or is killed. */
-TEST_F(queue, waits_in_a_thread)
+/* One that begins in a thread of io_uring's, till it has a message, or is killed. */
+TEST_F(queue, begins_in_a_thread)
 {
 	static struct request request;
 	pid_t child;

@@ -22,6 +22,31 @@ TEST_F(queue, taken_over)
 	EXPECT_EQ(-EAGAIN, door_read(self->reader, bytes, sizeof(bytes)));
 }
 
+static void *read_part(void *fd)
+{
+	char bytes[3];
+
+	return (void *)raw_read(*(int *)fd, bytes, sizeof(bytes));
+}
+
+/* Two wait on one description for one message, and each has a part of it. */
+TEST_F(queue, rest_for_one_who_waits)
+{
+	int i, fd = raw_open(self->name, O_RDONLY);
+	pthread_t threads[2];
+	void *ret;
+
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&threads[i], NULL, read_part, &fd));
+	wait_waiters(self->name, 2);
+	ASSERT_EQ(6, raw_write_string(self->writer, "abcdef"));
+	for (i = 0; i < 2; i++) {
+		ASSERT_EQ(0, pthread_join(threads[i], &ret));
+		EXPECT_EQ(3, (long)ret);
+	}
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
+}
+
 /* A closed copy of the descriptor ends nothing. */
 TEST_F(queue, child_closes)
 {
