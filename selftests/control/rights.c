@@ -5,6 +5,7 @@
  */
 #include <linux/capability.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "../doors.h"
 #include "../fixture.h"
@@ -238,6 +239,65 @@ TEST_F(rights, passed_control)
 	EXPECT_EQ(0, raw_ioctl(alices, WEIR_IOC_CREATE, &create));
 	ASSERT_EQ(0, stat(self->path, &status));
 	EXPECT_EQ(ALICE, status.st_uid);
+}
+
+/* As the kernel has them in extended attributes. */
+struct acl {
+	uint32_t version;
+	struct {
+		uint16_t tag, rights;
+		uint32_t id;
+	} entries[5];
+};
+
+/* Access to the node is its owner's, and @user's as far as @rights go. */
+static int acl_set(const char *path, uint16_t rights, uint32_t user)
+{
+	const struct acl acl = {
+		.version = 2,
+		.entries = {
+			{ 0x01, 6, -1 },		/* the owner */
+			{ 0x02, rights, user },		/* a user by name */
+			{ 0x04, 0, -1 },		/* the group */
+			{ 0x10, 6, -1 },		/* the mask */
+			{ 0x20, 0, -1 },		/* others */
+		},
+	};
+
+	return raw_result(setxattr(path, "system.posix_acl_access", &acl, sizeof(acl), 0));
+}
+
+/* An access control list lets in whom it names, for what it says, and nobody else. */
+TEST_F(rights, access_control_list)
+{
+	int ret;
+
+	ASSERT_EQ(0, raw_create_as(self->name, 0, 0, 0, 0600));
+	as_user(ALICE)
+		EXPECT_EQ(-EACCES, raw_open(self->name, O_WRONLY));
+	ret = acl_set(self->path, 2, ALICE);
+	if (ret == -EOPNOTSUPP)
+		SKIP(return, "the file system has no access control lists");
+	ASSERT_EQ(0, ret);
+	as_user(ALICE) {
+		EXPECT_EQ(-EACCES, raw_open(self->name, O_RDONLY));
+		EXPECT_EQ(-EACCES, raw_open(self->name, O_RDWR));
+		EXPECT_EQ(5, raw_write_string(raw_open(self->name, O_WRONLY), "hello"));
+		/* Sending is not managing. */
+		EXPECT_EQ(-EPERM, raw_destroy(self->name));
+		EXPECT_EQ(-EPERM, raw_purge(self->name));
+	}
+	as_user(BOB)
+		EXPECT_EQ(-EACCES, raw_open(self->name, O_WRONLY));
+	ASSERT_EQ(0, acl_set(self->path, 4, BOB));
+	as_user(BOB) {
+		char bytes[16];
+
+		EXPECT_EQ(-EACCES, raw_open(self->name, O_WRONLY));
+		EXPECT_EQ(5, raw_read(raw_open(self->name, O_RDONLY), bytes, sizeof(bytes)));
+	}
+	as_user(ALICE)
+		EXPECT_EQ(-EACCES, raw_open(self->name, O_WRONLY));
 }
 
 /* I31: of a queue too, whatever became of the node and of us. */
