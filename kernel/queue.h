@@ -276,14 +276,18 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);
 /* queue_time.c */
 
 /*
- * Times are of CLOCK_BOOTTIME, in ns, read where that is cheap: up to a tick late,
- * which is added here. WEIR_NEVER if that has no end.
+ * Times are of CLOCK_BOOTTIME, in ns. Not the coarse clock: it stands still for as long
+ * as its tick does not come, and what begins then would end too early. WEIR_NEVER if
+ * there is no end, or none that a timer can have.
  */
 static inline u64 weir_time_in(u64 ns)
 {
+	u64 due;
+
 	if (unlikely(ns >= WEIR_UNLIMITED))
 		return WEIR_NEVER;
-	return ktime_get_coarse_boottime_ns() + TICK_NSEC + ns;
+	due = ktime_get_boottime_ns() + ns;
+	return likely(due < WEIR_UNLIMITED) ? due : WEIR_NEVER;
 }
 
 static inline u64 weir_time_in_ms(u32 ms)
