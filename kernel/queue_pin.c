@@ -3,7 +3,7 @@
  * Pins: a consumer whose lease has run out may not know it, and still read the message
  * in the mapped pool. A pin keeps its slot and its bytes, whatever becomes of the
  * message, until the consumer settles what he held, which is too late (-ESTALE), or
- * ends.
+ * ends. That answer is for a whole run: what he still has of it will need no pin.
  */
 #include <linux/err.h>
 
@@ -69,6 +69,23 @@ static void weir_pin_drop(struct weir_queue *queue, struct weir_pin *pin,
 	weir_entry_gone(queue, entry, freed);
 }
 
+/* Message @i of @run is not read in place any more by who was told of it. */
+static void weir_message_drop(struct weir_queue_file *file, const struct weir_run *run, u32 i,
+			      struct weir_freed *freed, struct list_head *dropped)
+{
+	struct weir_pin *pin = weir_pin_find(file, run->slot + i, run->deliveries);
+	struct weir_entry *entry = weir_index_find(&file->queue->index, run->slot + i);
+
+	if (!entry || entry->offset != run->offset + i)
+		return;
+	/* A pinned slot keeps its message. */
+	if (pin)
+		weir_pin_drop(file->queue, pin, freed, dropped);
+	else if (entry->state == WEIR_LEASED && entry->deliveries == run->deliveries &&
+		 entry->holder->file == file)
+		entry->in_place = false;
+}
+
 void weir_pins_drop(struct weir_queue_file *file, const struct weir_run *run,
 		    struct list_head *dropped)
 {
@@ -77,13 +94,8 @@ void weir_pins_drop(struct weir_queue_file *file, const struct weir_run *run,
 	u32 i;
 
 	lockdep_assert_held(&queue->lock);
-	for (i = 0; i < run->count && !RB_EMPTY_ROOT(&file->pins); i++) {
-		struct weir_pin *pin = weir_pin_find(file, run->slot + i, run->deliveries);
-
-		/* A pinned slot keeps its message. */
-		if (pin && weir_index_at(&queue->index, pin->slot)->offset == run->offset + i)
-			weir_pin_drop(queue, pin, &freed, dropped);
-	}
+	for (i = 0; i < run->count; i++)
+		weir_message_drop(file, run, i, &freed, dropped);
 	weir_queue_freed(queue, &freed);
 }
 
