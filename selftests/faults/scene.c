@@ -77,7 +77,8 @@ const char *scene_unchanged(struct scene *scene, const struct sequence *sequence
 		return scene_nothing(scene);
 	if (ret)
 		return scene_format("info: %d", ret);
-	if (info.sent != info.settled + info.purged + info.depth + info.leased)
+	if (info.sent != info.settled + info.purged + info.depth + info.leased +
+	    info.delayed)
 		return "the figures do not add up";
 	if (info.waiters)
 		return "somebody waits";
