@@ -299,8 +299,9 @@ int weir_batch_new(struct weir_queue *queue,
 /*
  * weir_batch_free - drops the room
  *
- * What it holds unsettled stays leased until the consumer ends. Nothing of it
- * may be in flight. NULL is fine.
+ * What it holds unsettled stays leased until its time is over, or the consumer
+ * ends; and what of it is in place, in memory until the consumer ends. Nothing of
+ * it may be in flight. NULL is fine.
  */
 void weir_batch_free(struct weir_batch *batch);
 
@@ -317,8 +318,8 @@ int weir_batch_mapped(const struct weir_batch *batch);
 /*
  * weir_receive - receives messages into the batch, waiting for the first
  *
- * Value: how many, at least 1. They replace what the batch had; of that, what
- * was not settled stays leased until the consumer ends.
+ * Value: how many, at least 1. They replace what the batch had; with what was
+ * not settled of that it is as with weir_batch_free().
  */
 int weir_receive(struct weir_batch *batch, int64_t timeout_ns);
 
@@ -329,8 +330,10 @@ unsigned int weir_batch_count(const struct weir_batch *batch);
  * struct weir_view - a message that was received
  *
  * In place, what the pointers lead to is memory of the kernel that cannot be
- * written; it stays as it is until the message is settled. In a copying batch
- * it stays until the next receive into that batch. The lengths in @desc are
+ * written; it stays as it is until the message is settled, or a call says that
+ * it was too late for that (-ESTALE), even when its lease ran out long before:
+ * after either it must not be looked at. In a copying batch it stays until the
+ * next receive into that batch. The lengths in @desc are
  * checked to lie within; @desc.pos means nothing here.
  */
 struct weir_view {
@@ -370,13 +373,35 @@ int weir_header_next(const struct weir_view *view, size_t *at,
 /*
  * weir_settle - settles messages of the batch
  * @first, @count: which; those settled already are left out
- * @op: WEIR_ACK or WEIR_RELEASE (enum weir_settle_op)
+ * @op: WEIR_ACK, or WEIR_RELEASE, which is weir_release() at once
  *
  * Value: how many were settled. The others are not held any more, by
  * weir_batch_status(). Does not wait.
  */
 int weir_settle(struct weir_batch *batch, unsigned int first,
 		unsigned int count, int op);
+
+/*
+ * weir_release - gives messages of the batch back, to be delivered again after
+ * a while
+ * @delay_ns: not before so long from now, rounded up to ms; 0: at once
+ *
+ * As weir_settle(). -EINVAL when @delay_ns is negative, or above 49 days.
+ */
+int weir_release(struct weir_batch *batch, unsigned int first,
+		 unsigned int count, int64_t delay_ns);
+
+/*
+ * weir_extend - holds messages of the batch for longer
+ * @lease_ns: the lease ends so long from now, rounded up to ms, however long it
+ *	was; 0: as long from now as the queue's leases last
+ *
+ * Value: how many are still held. The others had gone back: their status is
+ * -ESTALE, and in place they must not be looked at any more. -EINVAL as of
+ * weir_release(). Does not wait.
+ */
+int weir_extend(struct weir_batch *batch, unsigned int first,
+		unsigned int count, int64_t lease_ns);
 
 /*
  * weir_settle_receive - settles what the batch holds, then receives, at once
@@ -393,7 +418,12 @@ int weir_settle_receive(struct weir_batch *batch, int op, int64_t timeout_ns);
 
 /*
  * weir_batch_status - of message @i of the batch: WEIR_HELD, 0 when it was
- * settled, or the -errno of its settlement (-ESTALE: it had gone back)
+ * settled, or the -errno of its settlement
+ *
+ * -ESTALE: it, or one that was received side by side with it, had gone back
+ * before, since its lease ran out or its consumer ended. It is delivered again,
+ * or was, perhaps to another: whatever was done about it is done twice, and must
+ * bear that. In place its view must not be looked at any more.
  */
 int weir_batch_status(const struct weir_batch *batch, unsigned int i);
 
@@ -433,6 +463,12 @@ int weir_prep_receive(struct weir_batch *batch, struct io_uring_sqe *sqe,
 /* weir_prep_settle - as weir_settle(); then weir_complete(). -ENODATA: nothing */
 int weir_prep_settle(struct weir_batch *batch, struct io_uring_sqe *sqe,
 		     unsigned int first, unsigned int count, int op);
+
+/* weir_prep_release, weir_prep_extend - likewise */
+int weir_prep_release(struct weir_batch *batch, struct io_uring_sqe *sqe,
+		      unsigned int first, unsigned int count, int64_t delay_ns);
+int weir_prep_extend(struct weir_batch *batch, struct io_uring_sqe *sqe,
+		     unsigned int first, unsigned int count, int64_t lease_ns);
 
 /* weir_prep_settle_receive - as weir_settle_receive(); then weir_complete() */
 int weir_prep_settle_receive(struct weir_batch *batch,
@@ -488,8 +524,8 @@ void weir_ring_free(struct weir_ring *ring);
 int weir_ring_door(const struct weir_ring *ring);
 
 /*
- * weir_ring_send, _receive, _settle, _settle_receive - as the calls of these
- * names, but they only queue the command
+ * weir_ring_send, _receive, _settle, _release, _extend, _settle_receive - as the
+ * calls of these names, but they only queue the command
  * @user: comes back with the completion
  *
  * Messages, and all they point to, must stay until the completion; a batch is
@@ -504,6 +540,12 @@ int weir_ring_receive(struct weir_ring *ring, struct weir_batch *batch,
 		      int64_t timeout_ns, void *user);
 int weir_ring_settle(struct weir_ring *ring, struct weir_batch *batch,
 		     unsigned int first, unsigned int count, int op,
+		     void *user);
+int weir_ring_release(struct weir_ring *ring, struct weir_batch *batch,
+		      unsigned int first, unsigned int count, int64_t delay_ns,
+		      void *user);
+int weir_ring_extend(struct weir_ring *ring, struct weir_batch *batch,
+		     unsigned int first, unsigned int count, int64_t lease_ns,
 		     void *user);
 int weir_ring_settle_receive(struct weir_ring *ring, struct weir_batch *batch,
 			     int op, int64_t timeout_ns, void *user);

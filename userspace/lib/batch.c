@@ -152,32 +152,31 @@ WEIR_PUBLIC unsigned int weir_batch_failed(const struct weir_batch *batch)
 /* ---- Which runs are to be settled ------------------------------------- */
 
 static void settle_add(struct weir_batch *batch, const struct weir_run *run,
-		       unsigned int at, int op)
+		       unsigned int at)
 {
 	struct weir_run *to = &batch->settle[batch->nr_settle];
 
 	*to = *run;
-	to->op = op;
+	to->op = batch->fate.op;
 	to->status = 0;
-	to->delay_ms = 0;
+	to->delay_ms = batch->fate.delay_ms;
 	batch->spans[batch->nr_settle++] = (struct span){ at, run->count };
 }
 
 /* As they were fetched: the usual case, and no look at any message. */
-static void settle_whole(struct weir_batch *batch, int op)
+static void settle_whole(struct weir_batch *batch)
 {
 	unsigned int at = 0, i;
 
 	for (i = 0; i < batch->nr_runs; i++) {
-		settle_add(batch, &batch->runs[i], at, op);
+		settle_add(batch, &batch->runs[i], at);
 		at += batch->runs[i].count;
 	}
 }
 
 /* The part of the run that begins at message @at which lies in first..end. */
 static void settle_part(struct weir_batch *batch, const struct weir_run *run,
-			unsigned int at, unsigned int first, unsigned int end,
-			int op)
+			unsigned int at, unsigned int first, unsigned int end)
 {
 	unsigned int i = at > first ? at : first, from;
 
@@ -195,25 +194,25 @@ static void settle_part(struct weir_batch *batch, const struct weir_run *run,
 		part.offset += from - at;
 		part.slot += from - at;
 		part.count = i - from;
-		settle_add(batch, &part, from, op);
+		settle_add(batch, &part, from);
 	}
 }
 
 static void settle_plan(struct weir_batch *batch, unsigned int first,
-			unsigned int count, int op)
+			unsigned int count, struct fate fate)
 {
 	unsigned int at = 0, i;
 
+	batch->fate = fate;
 	batch->nr_settle = 0;
 	if (!batch->held)
 		return;
 	if (count == batch->count && batch->held == batch->count) {
-		settle_whole(batch, op);
+		settle_whole(batch);
 		return;
 	}
 	for (i = 0; i < batch->nr_runs; i++) {
-		settle_part(batch, &batch->runs[i], at, first, first + count,
-			    op);
+		settle_part(batch, &batch->runs[i], at, first, first + count);
 		at += batch->runs[i].count;
 	}
 }
@@ -248,12 +247,15 @@ static unsigned int settle_collect(struct weir_batch *batch, int res)
 		}
 		if (status > 0 || status <= -STATUS_HELD)
 			status = -EBADMSG;
-		memset(batch->status + span->at, -status, span->count);
-		batch->held -= span->count;
 		if (status)
 			batch->failed += span->count;
 		else
 			settled += span->count;
+		/* What was extended is still held. */
+		if (!status && batch->fate.op == WEIR_EXTEND)
+			continue;
+		memset(batch->status + span->at, -status, span->count);
+		batch->held -= span->count;
 	}
 	batch->nr_settle = 0;
 	return settled;
@@ -266,15 +268,28 @@ static bool op_known(int op)
 	return op == WEIR_ACK || op == WEIR_RELEASE;
 }
 
+#define NO_FATE		(-1)
+
+/* The kernel counts in ms, up to so many; a part of one is one more. */
+struct fate fate_in(int op, int64_t ns)
+{
+	int64_t ms = ns / 1000000 + (ns % 1000000 > 0);
+
+	if (ns < 0 || ms > UINT32_MAX)
+		return (struct fate){ .op = NO_FATE };
+	return (struct fate){ .op = op, .delay_ms = ms };
+}
+
 int batch_begin_settle(struct weir_batch *batch, unsigned int first,
-		       unsigned int count, int op, struct command *command)
+		       unsigned int count, struct fate fate,
+		       struct command *command)
 {
 	if (batch->state != BATCH_IDLE)
 		return -EBUSY;
-	if (!op_known(op) || first > batch->count ||
-	    count > batch->count - first)
+	if ((!op_known(fate.op) && fate.op != WEIR_EXTEND) ||
+	    first > batch->count || count > batch->count - first)
 		return -EINVAL;
-	settle_plan(batch, first, count, op);
+	settle_plan(batch, first, count, fate);
 	batch->settlement = (struct weir_settle){
 		.runs = (uintptr_t)batch->settle,
 		.count = batch->nr_settle,
@@ -298,7 +313,7 @@ int batch_begin_receive(struct weir_batch *batch, int op, int64_t timeout_ns,
 		return -EINVAL;
 	batch->nr_settle = 0;
 	if (op != NO_SETTLEMENT)
-		settle_plan(batch, 0, batch->count, op);
+		settle_plan(batch, 0, batch->count, (struct fate){ .op = op });
 	*fetch = (struct weir_fetch){
 		.runs = (uintptr_t)batch->incoming,
 		.nr_runs = batch->most_runs,
@@ -371,17 +386,37 @@ int batch_complete(struct weir_batch *batch, int res)
 	return res < 0 ? res : (int)settled;
 }
 
-WEIR_PUBLIC int weir_settle(struct weir_batch *batch, unsigned int first,
-			    unsigned int count, int op)
+static int settle(struct weir_batch *batch, unsigned int first,
+		  unsigned int count, struct fate fate)
 {
 	struct command command;
 	int ret;
 
-	ret = batch_begin_settle(batch, first, count, op, &command);
+	ret = batch_begin_settle(batch, first, count, fate, &command);
 	if (ret)
 		return ret;
 	ret = batch->nr_settle ? queue_run(batch->queue, &command) : 0;
 	return batch_complete(batch, ret);
+}
+
+WEIR_PUBLIC int weir_settle(struct weir_batch *batch, unsigned int first,
+			    unsigned int count, int op)
+{
+	if (!op_known(op))
+		return -EINVAL;
+	return settle(batch, first, count, (struct fate){ .op = op });
+}
+
+WEIR_PUBLIC int weir_release(struct weir_batch *batch, unsigned int first,
+			     unsigned int count, int64_t delay_ns)
+{
+	return settle(batch, first, count, fate_in(WEIR_RELEASE, delay_ns));
+}
+
+WEIR_PUBLIC int weir_extend(struct weir_batch *batch, unsigned int first,
+			    unsigned int count, int64_t lease_ns)
+{
+	return settle(batch, first, count, fate_in(WEIR_EXTEND, lease_ns));
 }
 
 static int receive(struct weir_batch *batch, int op, int64_t timeout_ns)

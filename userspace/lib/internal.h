@@ -116,6 +116,12 @@ enum batch_state {
 #define NO_SETTLEMENT	(-1)
 #define STATUS_HELD	255
 
+/* What is to become of messages: as in struct weir_run. */
+struct fate {
+	int		op;
+	uint32_t	delay_ms;
+};
+
 struct span {
 	unsigned int	at;
 	unsigned int	count;
@@ -142,7 +148,8 @@ struct weir_batch {
 	struct weir_run	*incoming;	/* what the kernel writes meanwhile */
 	unsigned int	nr_runs;
 	unsigned int	most_runs;
-	struct weir_run	*settle;	/* the settlement under way */
+	struct fate	fate;		/* of the settlement under way */
+	struct weir_run	*settle;	/* which it is */
 	struct span	*spans;		/* the messages of each of its runs */
 	unsigned int	nr_settle;
 
@@ -157,7 +164,10 @@ struct weir_batch {
 int batch_begin_receive(struct weir_batch *batch, int op, int64_t timeout_ns,
 			struct command *command);
 int batch_begin_settle(struct weir_batch *batch, unsigned int first,
-		       unsigned int count, int op, struct command *command);
+		       unsigned int count, struct fate fate,
+		       struct command *command);
+/* The fate of @op, @ns from now; without a meaning where that cannot be said. */
+struct fate fate_in(int op, int64_t ns);
 int batch_complete(struct weir_batch *batch, int res);
 /* It never got into flight. */
 void batch_abandon(struct weir_batch *batch);

@@ -37,16 +37,15 @@ WEIR_PUBLIC int weir_prep_receive(struct weir_batch *batch,
 	return ret;
 }
 
-WEIR_PUBLIC int weir_prep_settle(struct weir_batch *batch,
-				 struct io_uring_sqe *sqe, unsigned int first,
-				 unsigned int count, int op)
+static int prep_settle(struct weir_batch *batch, struct io_uring_sqe *sqe,
+		       unsigned int first, unsigned int count, struct fate fate)
 {
 	struct command command;
 	int ret;
 
 	if (!has_door(batch->queue))
 		return -EOPNOTSUPP;
-	ret = batch_begin_settle(batch, first, count, op, &command);
+	ret = batch_begin_settle(batch, first, count, fate, &command);
 	if (ret)
 		return ret;
 	if (!batch->nr_settle) {
@@ -55,6 +54,31 @@ WEIR_PUBLIC int weir_prep_settle(struct weir_batch *batch,
 	}
 	command_sqe(&command, sqe);
 	return 0;
+}
+
+WEIR_PUBLIC int weir_prep_settle(struct weir_batch *batch,
+				 struct io_uring_sqe *sqe, unsigned int first,
+				 unsigned int count, int op)
+{
+	if (op == WEIR_EXTEND)
+		return -EINVAL;
+	return prep_settle(batch, sqe, first, count, (struct fate){ .op = op });
+}
+
+WEIR_PUBLIC int weir_prep_release(struct weir_batch *batch,
+				  struct io_uring_sqe *sqe, unsigned int first,
+				  unsigned int count, int64_t delay_ns)
+{
+	return prep_settle(batch, sqe, first, count,
+			   fate_in(WEIR_RELEASE, delay_ns));
+}
+
+WEIR_PUBLIC int weir_prep_extend(struct weir_batch *batch,
+				 struct io_uring_sqe *sqe, unsigned int first,
+				 unsigned int count, int64_t lease_ns)
+{
+	return prep_settle(batch, sqe, first, count,
+			   fate_in(WEIR_EXTEND, lease_ns));
 }
 
 WEIR_PUBLIC int weir_prep_settle_receive(struct weir_batch *batch,

@@ -340,15 +340,15 @@ WEIR_PUBLIC int weir_ring_settle_receive(struct weir_ring *ring,
 	return ring_fetch(ring, batch, op, timeout_ns, user);
 }
 
-WEIR_PUBLIC int weir_ring_settle(struct weir_ring *ring,
-				 struct weir_batch *batch, unsigned int first,
-				 unsigned int count, int op, void *user)
+static int ring_settle(struct weir_ring *ring, struct weir_batch *batch,
+		       unsigned int first, unsigned int count, struct fate fate,
+		       void *user)
 {
 	struct op *new;
 	int ret = ring_take(ring, batch->queue, &new);
 
 	if (!ret)
-		ret = batch_begin_settle(batch, first, count, op,
+		ret = batch_begin_settle(batch, first, count, fate,
 					 &new->command);
 	if (ret)
 		return ret;
@@ -357,6 +357,34 @@ WEIR_PUBLIC int weir_ring_settle(struct weir_ring *ring,
 		return -ENODATA;
 	}
 	return ring_start_batch(ring, new, batch, user);
+}
+
+WEIR_PUBLIC int weir_ring_settle(struct weir_ring *ring,
+				 struct weir_batch *batch, unsigned int first,
+				 unsigned int count, int op, void *user)
+{
+	if (op == WEIR_EXTEND)
+		return -EINVAL;
+	return ring_settle(ring, batch, first, count, (struct fate){ .op = op },
+			   user);
+}
+
+WEIR_PUBLIC int weir_ring_release(struct weir_ring *ring,
+				  struct weir_batch *batch, unsigned int first,
+				  unsigned int count, int64_t delay_ns,
+				  void *user)
+{
+	return ring_settle(ring, batch, first, count,
+			   fate_in(WEIR_RELEASE, delay_ns), user);
+}
+
+WEIR_PUBLIC int weir_ring_extend(struct weir_ring *ring,
+				 struct weir_batch *batch, unsigned int first,
+				 unsigned int count, int64_t lease_ns,
+				 void *user)
+{
+	return ring_settle(ring, batch, first, count,
+			   fate_in(WEIR_EXTEND, lease_ns), user);
 }
 
 WEIR_PUBLIC int weir_ring_submit(struct weir_ring *ring)

@@ -95,6 +95,34 @@ static int lie_fetch(struct weir_fetch *fetch)
 	return draw() % 16 ? (int)sum : (int)nasty(room);
 }
 
+/* What was asked for last, and what is said to that; -1: lies. */
+static struct weir_run asked;
+static int answer = -1;
+
+static int plain_settle(struct weir_settle *settle)
+{
+	struct weir_run *run = (void *)(uintptr_t)settle->runs;
+
+	asked = *run;
+	run->status = -answer;
+	return answer ? 0 : run->count;
+}
+
+/* Four messages that can be. */
+static int plain_fetch(struct weir_fetch *fetch)
+{
+	struct weir_desc *index = (void *)memory;
+	struct weir_run *run = (void *)(uintptr_t)fetch->runs;
+	uint32_t i;
+
+	memset(index, 0, 4 * sizeof(*index));
+	for (i = 0; i < 4; i++)
+		index[i].offset = 10 + i;
+	*run = (struct weir_run){ .offset = 10, .count = 4, .deliveries = 1 };
+	fetch->nr_runs = 1;
+	return 4;
+}
+
 static int lie_settle(struct weir_settle *settle)
 {
 	struct weir_run *runs = (void *)(uintptr_t)settle->runs;
@@ -126,9 +154,9 @@ int ioctl(int fd, unsigned long number, ...)
 		};
 		return 0;
 	case WEIR_IOC_FETCH:
-		return lie_fetch(arg);
+		return answer < 0 ? lie_fetch(arg) : plain_fetch(arg);
 	case WEIR_IOC_SETTLE:
-		return lie_settle(arg);
+		return answer < 0 ? lie_settle(arg) : plain_settle(arg);
 	}
 	errno = ENOTTY;
 	return -1;
@@ -179,6 +207,10 @@ static bool round_of(struct weir_batch *batch, unsigned int *believed)
 			return false;
 	if (n && draw() % 2)
 		weir_settle(batch, draw() % n, 1, WEIR_RELEASE);
+	if (n && draw() % 2 && weir_extend(batch, 0, n, draw() % 9) > (int)n)
+		return false;
+	if (n && draw() % 2 && weir_release(batch, 0, n, draw() % 9) > (int)n)
+		return false;
 	return !weir_batch_view(batch, n);
 }
 
@@ -223,6 +255,107 @@ static bool layouts(int fd)
 		weir_queue_close(queue);
 	}
 	return true;
+}
+
+#define MS	1000000LL
+#define MOST	(UINT32_MAX * MS)
+
+/* How @ns reaches the kernel; -1: not at all. */
+static int64_t delay_of(struct weir_batch *batch, int64_t ns)
+{
+	int ret = weir_extend(batch, 1, 2, ns);
+
+	if (ret == -EINVAL)
+		return -1;
+	return ret == 2 && asked.op == WEIR_EXTEND && asked.offset == 11 &&
+	       asked.slot == 1 && asked.count == 2 ? (int64_t)asked.delay_ms : -2;
+}
+
+static bool extended_is_held(struct weir_batch *batch)
+{
+	answer = 0;
+	if (weir_receive(batch, WEIR_NOW) != 4)
+		return false;
+	if (delay_of(batch, 0) != 0 || delay_of(batch, 1) != 1 ||
+	    delay_of(batch, MS) != 1 || delay_of(batch, MS + 1) != 2 ||
+	    delay_of(batch, MOST) != UINT32_MAX ||
+	    delay_of(batch, MOST + 1) != -1 || delay_of(batch, -1) != -1 ||
+	    delay_of(batch, INT64_MIN) != -1 || delay_of(batch, INT64_MAX) != -1)
+		return false;
+	if (weir_batch_status(batch, 1) != WEIR_HELD || weir_batch_failed(batch))
+		return false;
+	/* Too late for one of them. */
+	answer = ESTALE;
+	if (weir_extend(batch, 1, 1, MS) != 0 || weir_batch_failed(batch) != 1 ||
+	    weir_batch_status(batch, 1) != -ESTALE ||
+	    weir_batch_status(batch, 2) != WEIR_HELD)
+		return false;
+	answer = 0;
+	/* The rest, in two runs around it, of which the last was noted. */
+	return weir_extend(batch, 2, 2, 0) == 2 && asked.offset == 12;
+}
+
+static bool released_is_not(struct weir_batch *batch)
+{
+	answer = 0;
+	if (weir_receive(batch, WEIR_NOW) != 4 ||
+	    weir_release(batch, 0, 1, -1) != -EINVAL ||
+	    weir_release(batch, 0, 1, MOST + 1) != -EINVAL ||
+	    weir_batch_status(batch, 0) != WEIR_HELD)
+		return false;
+	if (weir_release(batch, 0, 1, 5 * MS + 1) != 1 ||
+	    asked.op != WEIR_RELEASE || asked.delay_ms != 6 ||
+	    weir_batch_status(batch, 0) != 0)
+		return false;
+	/* No delay stays behind for others. */
+	return weir_settle(batch, 1, 3, WEIR_ACK) == 3 &&
+	       asked.op == WEIR_ACK && !asked.delay_ms &&
+	       weir_settle(batch, 1, 3, WEIR_EXTEND) == -EINVAL;
+}
+
+/* The twins say the same. */
+static bool extended_in_a_ring(struct weir_batch *batch)
+{
+	struct weir_ring_options options = {
+		.size = sizeof(options), .door = WEIR_DOOR_IOCTL,
+	};
+	struct weir_completion completion;
+	struct weir_ring *ring;
+	bool good;
+
+	answer = 0;
+	if (weir_ring_new(&options, &ring))
+		return false;
+	good = weir_receive(batch, WEIR_NOW) == 4 &&
+	       weir_ring_extend(ring, batch, 0, 4, 3 * MS, NULL) == 0 &&
+	       weir_ring_reap(ring, &completion, WEIR_FOREVER) == 0 &&
+	       completion.result == 4 && asked.op == WEIR_EXTEND &&
+	       asked.delay_ms == 3 && weir_batch_status(batch, 3) == WEIR_HELD &&
+	       weir_ring_extend(ring, batch, 0, 4, -1, NULL) == -EINVAL &&
+	       weir_ring_settle(ring, batch, 0, 4, WEIR_EXTEND, NULL) == -EINVAL &&
+	       weir_ring_release(ring, batch, 0, 4, 7 * MS, NULL) == 0 &&
+	       weir_ring_reap(ring, &completion, WEIR_FOREVER) == 0 &&
+	       completion.result == 4 && asked.op == WEIR_RELEASE &&
+	       asked.delay_ms == 7 && weir_batch_status(batch, 3) == 0 &&
+	       weir_ring_extend(ring, batch, 0, 4, 0, NULL) == -ENODATA;
+	weir_ring_free(ring);
+	return good;
+}
+
+static bool with_batch(int fd, bool (*test)(struct weir_batch *batch))
+{
+	struct weir_queue *queue;
+	struct weir_batch *batch;
+	bool good;
+
+	if (weir_queue_adopt(dup(fd), NULL, &queue) ||
+	    weir_batch_new(queue, NULL, &batch))
+		return false;
+	good = test(batch);
+	weir_batch_free(batch);
+	weir_queue_close(queue);
+	answer = -1;
+	return good;
 }
 
 static bool headers_round_trip(void)
@@ -282,6 +415,9 @@ int main(void)
 	ok(rounds(fd, 0), "I33 messages in place that cannot be");
 	ok(rounds(fd, WEIR_BATCH_COPY), "I33 copied messages that cannot be");
 	ok(rounds(fd, WEIR_BATCH_SETTLED), "I33 settled messages likewise");
+	ok(with_batch(fd, extended_is_held), "what is extended is still held");
+	ok(with_batch(fd, released_is_not), "what is released is not, and waits");
+	ok(with_batch(fd, extended_in_a_ring), "both through a ring");
 	ok(headers_round_trip(), "headers come back as they were put");
 	ok(options_sized(fd), "options that are newer than the library");
 	return tap_end();
