@@ -360,7 +360,7 @@ int main(int argc, char **argv)
 		{ "set", required_argument, NULL, 's' },
 		{ 0 },
 	};
-	struct vm vm = { .boot_limit = 120 };
+	struct vm vm = { .boot_limit = 300 };
 	char **settings = NULL, **command;
 	const char *log = NULL;
 	int nr_settings = 0;
