@@ -8,9 +8,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 node=/dev/weir/queue/q
 user=60001
 
-# A shell's command, by a plain user.
+# A shell's command, by a plain user, who may not be able to read this folder.
 caged() {
-	setpriv --reuid $user --regid $user --clear-groups "$here/cage.sh" $node sh -c "$1"
+	setpriv --reuid $user --regid $user --clear-groups \
+		sh -c "$(cat "$here/cage.sh")" cage.sh $node sh -c "$1"
 }
 
 test_world() {
