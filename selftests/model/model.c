@@ -119,9 +119,12 @@ struct message *model_in_slot(struct queue *queue, __u32 slot, const struct mess
 	return NULL;
 }
 
-void model_lease(struct queue *queue, struct message *message, struct file *file, int worker)
+void model_lease(struct queue *queue, struct message *message, struct file *file, int worker,
+		 bool in_place)
 {
 	message->state = LEASED;
+	message->in_place = in_place;
+	message->ends = false;
 	message->file = file;
 	message->worker = worker;
 	queue->received++;
@@ -156,11 +159,20 @@ static void model_remove(struct queue *queue, struct message *message)
 	free(message);
 }
 
+/* What somebody may still read keeps its place. */
+static void model_gone(struct queue *queue, struct message *message)
+{
+	if (message->nr_pins)
+		message->state = PINNED;
+	else
+		model_remove(queue, message);
+}
+
 void model_settle(struct queue *queue, struct message *message)
 {
 	model_end_lease(message);
 	queue->settled++;
-	model_remove(queue, message);
+	model_gone(queue, message);
 }
 
 __u64 model_purge(struct queue *queue)
@@ -169,11 +181,95 @@ __u64 model_purge(struct queue *queue)
 	__u64 purged = 0;
 
 	while ((message = model_next(queue))) {
-		model_remove(queue, message);
+		model_gone(queue, message);
 		purged++;
 	}
 	queue->purged += purged;
 	return purged;
+}
+
+__u64 model_pins(const struct queue *queue)
+{
+	__u64 pins = 0;
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		pins += queue->messages[i]->nr_pins;
+	return pins;
+}
+
+bool model_may_pin(const struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->nr_pins >= MOST_PINS - 1)
+			return false;
+	return true;
+}
+
+static void model_expire(struct queue *queue, struct message *message)
+{
+	if (message->in_place)
+		message->pins[message->nr_pins++] = (struct pin){
+			.file = message->file, .worker = message->worker,
+			.deliveries = message->deliveries,
+		};
+	queue->expired++;
+	model_put_back(message);
+}
+
+void model_end_times(struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++) {
+		struct message *message = queue->messages[i];
+
+		if (!message->ends)
+			continue;
+		if (message->state == LEASED)
+			model_expire(queue, message);
+		else if (message->state == DELAYED)
+			message->state = BACK;
+		message->ends = false;
+	}
+}
+
+/* Those pins of @message go that are @file's, and @worker's and of that delivery, if any. */
+static void model_unpin(struct queue *queue, struct message *message, const struct file *file,
+			int worker, __u32 deliveries)
+{
+	int i, kept = 0;
+
+	for (i = 0; i < message->nr_pins; i++) {
+		const struct pin *pin = &message->pins[i];
+
+		if (pin->file != file || (worker >= 0 && pin->worker != worker) ||
+		    (deliveries && pin->deliveries != deliveries))
+			message->pins[kept++] = *pin;
+	}
+	message->nr_pins = kept;
+	if (!kept && message->state == PINNED)
+		model_remove(queue, message);
+}
+
+/* Who is late is told so, and reads none of it any more. */
+static void model_late(struct file *file, const struct weir_run *run)
+{
+	__u32 i;
+
+	for (i = 0; i < run->count; i++) {
+		struct message *message = model_find(file->queue, run->offset + i);
+
+		if (!message || !message->placed || message->slot != run->slot + i ||
+		    !run->deliveries)
+			continue;
+		if (message->state == LEASED && message->file == file &&
+		    message->deliveries == run->deliveries)
+			message->in_place = false;
+		model_unpin(file->queue, message, file, -1, run->deliveries);
+	}
 }
 
 int model_run_status(struct file *file, const struct weir_run *run)
@@ -181,8 +277,8 @@ int model_run_status(struct file *file, const struct weir_run *run)
 	int worker = -1;
 	__u32 i;
 
-	if (!run->count || run->count > WEIR_BATCH_MAX || run->delay_ms ||
-	    (run->op != WEIR_ACK && run->op != WEIR_RELEASE))
+	if (!run->count || run->count > WEIR_BATCH_MAX || run->op > WEIR_EXTEND ||
+	    (run->op == WEIR_ACK && run->delay_ms))
 		return -EINVAL;
 	for (i = 0; i < run->count; i++) {
 		struct message *message = model_find(file->queue, run->offset + i);
@@ -201,19 +297,34 @@ int model_run_status(struct file *file, const struct weir_run *run)
 	return 0;
 }
 
+static void model_settle_as(struct queue *queue, struct message *message,
+			    const struct weir_run *run)
+{
+	switch (run->op) {
+	case WEIR_ACK:
+		model_settle(queue, message);
+		break;
+	case WEIR_RELEASE:
+		model_put_back(message);
+		if (run->delay_ms)
+			message->state = DELAYED;
+		message->ends = run->delay_ms == SHORT_MS;
+		break;
+	case WEIR_EXTEND:
+		message->ends = run->delay_ms == SHORT_MS;
+		break;
+	}
+}
+
 int model_settle_run(struct file *file, const struct weir_run *run)
 {
 	int status = model_run_status(file, run);
 	__u32 i;
 
-	for (i = 0; !status && i < run->count; i++) {
-		struct message *message = model_find(file->queue, run->offset + i);
-
-		if (run->op == WEIR_ACK)
-			model_settle(file->queue, message);
-		else
-			model_put_back(message);
-	}
+	for (i = 0; !status && i < run->count; i++)
+		model_settle_as(file->queue, model_find(file->queue, run->offset + i), run);
+	if (status == -ESTALE)
+		model_late(file, run);
 	return status;
 }
 
@@ -221,12 +332,14 @@ void model_end_consumer(struct file *file, int worker)
 {
 	int i;
 
-	for (i = 0; i < file->queue->held; i++) {
+	/* From the last one, as some go. */
+	for (i = file->queue->held - 1; i >= 0; i--) {
 		struct message *message = file->queue->messages[i];
 
 		if (message->state == LEASED && message->file == file &&
 		    message->worker == worker)
 			model_put_back(message);
+		model_unpin(file->queue, message, file, worker, 0);
 	}
 	file->consumer[worker] = false;
 }

@@ -21,7 +21,24 @@ enum state {
 	READY,
 	BACK,
 	LEASED,
+	DELAYED,
+	PINNED,				/* settled, but not for who was late */
 };
+
+/* A lease, or a delay, that ends during no run; and one that has ended at once. */
+#define LONG_NS		3600000000000ULL
+#define SHORT_NS	1ULL
+#define LONG_MS		3600000U
+#define SHORT_MS	1U
+
+/* Who had a message in place when his lease ended. */
+struct pin {
+	struct file *file;
+	int worker;
+	__u32 deliveries;
+};
+
+#define MOST_PINS	200
 
 struct message {
 	__u64 offset;
@@ -32,6 +49,10 @@ struct message {
 	enum state state;
 	struct file *file;		/* LEASED: through which */
 	int worker;			/* LEASED: by whom */
+	bool in_place;			/* LEASED: and he reads it there */
+	bool ends;			/* LEASED, DELAYED: at once */
+	struct pin pins[MOST_PINS];
+	int nr_pins;
 	__u32 pid;			/* of the sender */
 	/* What the kernel chose, once it is known. */
 	bool placed;
@@ -42,14 +63,14 @@ struct message {
 
 struct queue {
 	char name[WEIR_NAME_SIZE];
-	__u64 max_messages, max_units;
+	__u64 max_messages, max_units, lease_ns;
 	__u32 max_size;
 	bool private;
 	bool dead;
 	struct message *messages[MAX_HELD];
 	int held;
-	__u64 sent, received, redelivered, settled, purged;
-	__u64 memory;			/* when it was last seen */
+	__u64 sent, received, redelivered, expired, settled, purged;
+	__u64 memory;			/* that it has for good, at least */
 	/* The observer's, who is the controller: see observe.c. */
 	int fd;
 	const struct weir_desc *index;
@@ -98,16 +119,22 @@ struct message *model_next(struct queue *queue);
 struct message *model_find(struct queue *queue, __u64 offset);
 /* Who else has @slot, or NULL. */
 struct message *model_in_slot(struct queue *queue, __u32 slot, const struct message *but);
-void model_lease(struct queue *queue, struct message *message, struct file *file, int worker);
+void model_lease(struct queue *queue, struct message *message, struct file *file, int worker,
+		 bool in_place);
 void model_put_back(struct message *message);
 void model_settle(struct queue *queue, struct message *message);
 __u64 model_purge(struct queue *queue);
+__u64 model_pins(const struct queue *queue);
+/* Whether another lease in place may end at once, as far as the model can count. */
+bool model_may_pin(const struct queue *queue);
+/* Time goes on: what was to end at once has. */
+void model_end_times(struct queue *queue);
 
 /* What SETTLE says of @run, and does. */
 int model_run_status(struct file *file, const struct weir_run *run);
 int model_settle_run(struct file *file, const struct weir_run *run);
 
-/* @worker's leases through @file end. */
+/* @worker's leases through @file end, and what he was late for is free. */
 void model_end_consumer(struct file *file, int worker);
 /* After a descriptor or a mapping went: closes @file if that was the last. */
 void model_check_open(struct file *file);

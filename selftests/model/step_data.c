@@ -155,7 +155,7 @@ static __s64 read_message(struct file *file, int worker, __u64 length, __u64 the
 		message = model_next(file->queue);
 		if (!message)
 			return -EAGAIN;
-		model_lease(file->queue, message, file, worker);
+		model_lease(file->queue, message, file, worker, false);
 	}
 	message->worker = worker;
 	file->partial = NULL;
@@ -257,7 +257,42 @@ static void spoil_run(__u64 *seed, struct weir_run *run)
 	}
 }
 
-void pick_runs(__u64 *seed, const struct file *file, struct request *request)
+/* What @file has lost in place, as it had it, as long as that goes. */
+static bool pick_late(__u64 *seed, const struct file *file, struct weir_run *run)
+{
+	const struct queue *queue = file->queue;
+	int i, from = queue->held ? random_below(seed, queue->held) : 0;
+
+	for (i = 0; i < queue->held; i++) {
+		const struct message *message = queue->messages[(from + i) % queue->held];
+
+		if (!message->nr_pins || !message->placed)
+			continue;
+		*run = (struct weir_run){
+			.offset = message->offset, .slot = message->slot,
+			.count = 1 + random_below(seed, 3),
+		};
+		i = random_below(seed, message->nr_pins);
+		run->deliveries = message->pins[i].deliveries;
+		return true;
+	}
+	return false;
+}
+
+/* Times of the last run may be over when the call returns; of others it could not be told. */
+static void pick_fate(__u64 *seed, struct weir_run *run, bool last)
+{
+	run->op = random_below(seed, 3) ? WEIR_ACK :
+		  random_below(seed, 3) ? WEIR_RELEASE : WEIR_EXTEND;
+	if (run->op == WEIR_ACK)
+		return;
+	if (!random_below(seed, run->op == WEIR_RELEASE ? 25 : 2))
+		run->delay_ms = LONG_MS + random_below(seed, 1000);
+	else if (last && random_below(seed, 2))
+		run->delay_ms = SHORT_MS;
+}
+
+void pick_runs(__u64 *seed, const struct file *file, struct request *request, bool times)
 {
 	int i;
 
@@ -265,13 +300,17 @@ void pick_runs(__u64 *seed, const struct file *file, struct request *request)
 	for (i = 0; i < request->nr_settle; i++) {
 		struct weir_run *run = &request->settle[i];
 
-		if (!pick_lease(seed, file, !random_below(seed, 15), run))
-			*run = (struct weir_run){
-				.offset = random_below(seed, file->queue->sent + 2),
-				.slot = file->queue->private ? 1 << 20 : random_below(seed, 70),
-				.count = 1 + random_below(seed, 3), .deliveries = 1,
-			};
-		run->op = random_below(seed, 3) ? WEIR_ACK : WEIR_RELEASE;
+		if (random_below(seed, 6) || !pick_late(seed, file, run)) {
+			if (!pick_lease(seed, file, !random_below(seed, 15), run))
+				*run = (struct weir_run){
+					.offset = random_below(seed, file->queue->sent + 2),
+					.slot = file->queue->private ? 1 << 20 :
+								       random_below(seed, 70),
+					.count = 1 + random_below(seed, 3), .deliveries = 1,
+				};
+		}
+		pick_fate(seed, run, times && i == request->nr_settle - 1 &&
+				     model_may_pin(file->queue));
 		if (!random_below(seed, 12))
 			spoil_run(seed, run);
 	}
@@ -310,7 +349,7 @@ void step_settle(__u64 *seed)
 	request->uring = !random_below(seed, 3);
 	request->flags = !random_below(seed, 100);
 	request->bad_runs = !random_below(seed, 100);
-	pick_runs(seed, file, request);
+	pick_runs(seed, file, request, true);
 	if (!random_below(seed, 100))
 		request->nr_settle = 0;
 	reply = ask(worker, work_settle);
@@ -326,6 +365,7 @@ void step_settle(__u64 *seed)
 	else
 		wanted = check_settled(file, request, reply);
 	agree("value", reply->value, wanted);
+	end_times(file->queue);
 }
 
 void step_poll(__u64 *seed)

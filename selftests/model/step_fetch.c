@@ -54,6 +54,12 @@ static void pick_fetch(__u64 *seed, const struct file *file, struct request *req
 	fetch->timeout_ns = (__s64)random_below(seed, 3) - 1;
 	if (!request->in_place)
 		pick_buffer(seed, request);
+	if (random_below(seed, 3))
+		fetch->lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
+	/* In place, and not told of: that may have ended before it is undone, or not. */
+	else if (random_below(seed, 2) && !(request->in_place && request->bad_runs) &&
+		 model_may_pin(file->queue))
+		fetch->lease_ns = SHORT_NS;
 	/* What is where cannot be learnt from what fails. */
 	if (file->queue->private && (request->bad_runs ||
 				     request->there < fetch->buffer_len))
@@ -133,7 +139,8 @@ static int model_take(struct file *file, int worker, const struct request *reque
 		if (!note(take, max_runs, message,
 			  message->placed ? message->slot : told ? desc->slot : 0))
 			break;
-		model_lease(file->queue, message, file, worker);
+		model_lease(file->queue, message, file, worker, request->in_place);
+		message->ends = fetch->lease_ns == SHORT_NS;
 		take->messages[take->count++] = message;
 		take->filled += request->in_place ? 0 : record;
 		at += record;
@@ -236,6 +243,7 @@ static __s64 fetch_messages(struct file *file, int worker, const struct request 
 		if (settle)
 			model_settle(file->queue, take.messages[i]);
 	}
+	end_times(file->queue);
 	if (!request->in_place)
 		check_untouched("buffer", reply->data, at, request->there);
 	return take.count;
@@ -257,7 +265,7 @@ void step_fetch(__u64 *seed)
 	request->file = f;
 	pick_fetch(seed, file, request);
 	if (!random_below(seed, 3))
-		pick_runs(seed, file, request);
+		pick_runs(seed, file, request, false);
 	spoilt = spoil_fetch(seed, request);
 	reply = ask(worker, work_fetch);
 

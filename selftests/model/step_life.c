@@ -14,6 +14,7 @@ static void add_queue(int i, const struct weir_create *create)
 	memcpy(queue->name, create->name, sizeof(queue->name));
 	queue->max_messages = create->policy.max_messages;
 	queue->max_units = create->policy.max_bytes / WEIR_ALIGN;
+	queue->lease_ns = create->policy.lease_ns;
 	queue->max_size = queue->max_units * WEIR_ALIGN / 4;
 	queue->private = create->flags & WEIR_CREATE_PRIVATE;
 	queue->fd = -1;
@@ -38,6 +39,7 @@ void step_create(__u64 *seed)
 	create->flags = random_below(seed, 4) ? 0 : WEIR_CREATE_PRIVATE;
 	create->policy.max_messages = messages[random_below(seed, 10)];
 	create->policy.max_bytes = bytes[random_below(seed, 8)];
+	create->policy.lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
 	agree("create", ask(worker, work_create)->value, wanted);
 	if (!wanted)
 		add_queue(i, create);
@@ -271,6 +273,9 @@ static void check_sysfs(const struct queue *queue, const struct weir_info *info)
 {
 	agree("sysfs depth", raw_figure(queue->name, "depth"), info->depth);
 	agree("sysfs leased", raw_figure(queue->name, "leased"), info->leased);
+	agree("sysfs delayed", raw_figure(queue->name, "delayed"), info->delayed);
+	agree("sysfs pinned", raw_figure(queue->name, "pinned"), info->pinned);
+	agree("sysfs expired", raw_figure(queue->name, "expired"), info->expired);
 	agree("sysfs bytes", raw_figure(queue->name, "bytes"), info->bytes);
 	agree("sysfs memory", raw_figure(queue->name, "memory"), info->memory);
 	agree("sysfs sent", raw_figure(queue->name, "sent"), info->sent);

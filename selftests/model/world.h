@@ -124,6 +124,8 @@ void start_worker(int worker, int parent);
 void end_worker(int worker, bool kill);
 /* Until the kernel has heard of every process that ended. */
 void settle_down(void);
+/* Until what was to end at once has, in the kernel and in the model. */
+void end_times(struct queue *queue);
 
 /* Picks of what there is; false when there is none. Mostly such as @filter. */
 bool pick_descriptor(__u64 *seed, bool (*filter)(const struct file *), int *file, int *worker);
@@ -158,8 +160,8 @@ void compare_desc(const struct message *message, const struct weir_desc *desc);
 
 /* Bytes of a buffer that are as the worker had prepared them. */
 void check_untouched(const char *what, const unsigned char *bytes, __u64 from, __u64 to);
-/* Runs to settle, good and bad ones. */
-void pick_runs(__u64 *seed, const struct file *file, struct request *request);
+/* Runs to settle, good and bad ones; also with a time that is over at once if @times. */
+void pick_runs(__u64 *seed, const struct file *file, struct request *request, bool times);
 /* How many messages were settled. */
 __s64 check_settled(struct file *file, const struct request *request,
 		    const struct reply *reply);
