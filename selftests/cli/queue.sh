@@ -48,6 +48,25 @@ test_sizes() {
 	done
 }
 
+test_leases() {
+	local lease
+	weir queue create q
+	equal default 30000000000 "$(figure q lease_ns)"
+	weir queue destroy q
+	for lease in 1ns=1 20us=20000 5ms=5000000 45s=45000000000 2m=120000000000 \
+		1h=3600000000000 7d=604800000000000 unlimited=9223372036854775807; do
+		status 0 weir queue create q --lease "${lease%=*}"
+		equal "${lease%=*}" "${lease#*=}" "$(figure q lease_ns)"
+		weir queue show q | grep -q "^lease_ns  *${lease#*=}\$" || fail "show"
+		equal "${lease%=*}" "${lease#*=}" "$(weir -j queue show q | field lease_ns)"
+		weir queue destroy q
+	done
+	for lease in '' x 0 0s -1s 5 5x 1.5s Unlimited never 99999999999999d; do
+		status 2 weir queue create q --lease="$lease"
+		[ ! -e /dev/weir/queue/q ] || fail "--lease='$lease' made it"
+	done
+}
+
 # What show -j prints is what sysfs has, file by file, and there is nothing else.
 test_show_is_sysfs() {
 	local file key
