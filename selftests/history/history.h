@@ -12,6 +12,7 @@
  *	TAKE	a call that receives; when it is OK, its first message
  *	MORE	each further message of that call; before the TAKE is ended
  *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
+ *	EXTEND	a lease is to end later, or earlier; one a message
  *	CLOSE	an open file description is closed for good
  *	DEATH	a client ends; logged by who killed or reaped it
  *	PURGE	with how many it threw away
@@ -41,6 +42,7 @@ enum history_op {
 	HISTORY_MORE,
 	HISTORY_ACK,
 	HISTORY_RELEASE,
+	HISTORY_EXTEND,
 	HISTORY_CLOSE,
 	HISTORY_DEATH,
 	HISTORY_PURGE,
@@ -60,6 +62,13 @@ enum history_outcome {
 #define HISTORY_SETTLED	1
 /* Of CLOSE and DEATH: all that was held is back. */
 #define HISTORY_BACK	2
+/*
+ * The other bits of TAKE and its MOREs: how long the lease lasts, 0: for ever; of
+ * EXTEND: from then on; of RELEASE: how long it waits. Each rounded down. A time
+ * begins when the call takes effect, and is over at its end, or later.
+ */
+#define HISTORY_TIME_SHIFT	8
+#define HISTORY_TIME_UNIT	12	/* 2^12 ns */
 
 struct history_record {
 	uint64_t invoked;	/* ns of CLOCK_MONOTONIC */
@@ -76,6 +85,16 @@ struct history_record {
 	uint8_t outcome;	/* enum history_outcome */
 	uint32_t flags;
 };
+
+static inline uint64_t history_time(const struct history_record *record)
+{
+	return (uint64_t)(record->flags >> HISTORY_TIME_SHIFT) << HISTORY_TIME_UNIT;
+}
+
+static inline uint32_t history_time_flags(uint64_t ns)
+{
+	return (uint32_t)(ns >> HISTORY_TIME_UNIT) << HISTORY_TIME_SHIFT;
+}
 
 _Static_assert(sizeof(struct history_record) == 56, "logs are files");
 

@@ -3,7 +3,7 @@
 
 static bool is_settlement(const struct history_record *r)
 {
-	return r->op == HISTORY_ACK || r->op == HISTORY_RELEASE;
+	return r->op >= HISTORY_ACK && r->op <= HISTORY_EXTEND;
 }
 
 /* Whether @r proves that its message has its offset. */
@@ -53,7 +53,7 @@ void check_join(struct check *check)
 	for (i = 0; i < check->count; i++) {
 		const struct history_record *r = check_record(check, check->records[i]);
 
-		if (r->offset != HISTORY_NOWHERE && r->op <= HISTORY_RELEASE)
+		if (r->offset != HISTORY_NOWHERE && r->op <= HISTORY_EXTEND)
 			check->items[count++] = (struct sort_item){ r->offset, check->records[i] };
 	}
 	sort_items(check->items, check->spare, count);

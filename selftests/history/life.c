@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * What happened to one message. Its deliveries come in the order in which the calls
- * returned: a lease is not ended by others before they can know of it.
+ * returned: a lease is not ended by others before they can know of it. But its time
+ * may be over before, and another's call be quicker: then their numbers tell.
  */
 #include <stdlib.h>
 
@@ -12,6 +13,8 @@ struct lease {
 	uint32_t delivery;
 	uint32_t acked, released;		/* accepted */
 	uint32_t maybe_acked, maybe_released;	/* unknown */
+	uint64_t until;				/* from then on its time may be over */
+	uint64_t extended;			/* when it had been last; 0: never */
 };
 
 struct life {
@@ -53,6 +56,33 @@ static void life_add_send(struct life *life, uint32_t index)
 	life->send = index;
 }
 
+/* Delivery @r, which returned after lease @i - 1 began, was before it. */
+static bool life_was_before(const struct life *life, const struct history_record *r, size_t i)
+{
+	const struct history_record *before = life_delivery(life, i - 1);
+
+	if (!r->deliveries || !history_time(r))
+		return false;
+	/* So many can have been before it; and after what is settled at once there is none. */
+	return before->deliveries > r->deliveries || i > r->deliveries - 1 ||
+	       (before->flags & HISTORY_SETTLED && r->invoked < before->returned);
+}
+
+static void life_add_lease(struct life *life, uint32_t index)
+{
+	const struct history_record *r = life_record(life, index);
+	uint64_t time = history_time(r);
+	size_t i = life->nr_leases++;
+
+	for (; i && life_was_before(life, r, i); i--)
+		life->leases[i] = life->leases[i - 1];
+	life->leases[i] = (struct lease){
+		.delivery = index, .acked = CHECK_NONE, .released = CHECK_NONE,
+		.maybe_acked = CHECK_NONE, .maybe_released = CHECK_NONE,
+		.until = time ? r->invoked + time : life->check->history->never,
+	};
+}
+
 static void life_add(struct life *life, uint32_t index)
 {
 	const struct history_record *r = life_record(life, index);
@@ -65,9 +95,7 @@ static void life_add(struct life *life, uint32_t index)
 	case HISTORY_MORE:
 		if (r->outcome == HISTORY_CORRUPT)
 			check_fault(life->check, HISTORY_CORRUPTED, index, CHECK_NONE, CHECK_NONE);
-		life->leases[life->nr_leases++] = (struct lease){
-			index, CHECK_NONE, CHECK_NONE, CHECK_NONE, CHECK_NONE,
-		};
+		life_add_lease(life, index);
 		break;
 	default:
 		life->settles[life->nr_settles++] = index;
@@ -193,6 +221,51 @@ static void life_accepted(struct life *life, struct lease *lease, uint32_t index
 		lease->released = index;
 }
 
+static void earlier(uint64_t *time, uint64_t other)
+{
+	if (other < *time)
+		*time = other;
+}
+
+/* It may have taken effect before or after what else did at the same time. */
+static void life_extended(struct life *life, struct lease *lease, uint32_t index)
+{
+	const struct history_record *settle = life_record(life, index);
+	uint64_t until = settle->invoked + history_time(settle);
+	bool sure = settle->outcome == HISTORY_OK;
+
+	if (sure && settle->invoked >= lease->extended)
+		lease->until = until;
+	else
+		earlier(&lease->until, until);
+	if (sure)
+		lease->extended = settle->returned;
+}
+
+static bool life_before(const struct life *life, uint32_t index, const struct history_record *r)
+{
+	return index != CHECK_NONE && life_record(life, index)->returned < r->invoked;
+}
+
+static void life_extension(struct life *life, struct lease *lease, uint32_t index)
+{
+	const struct history_record *settle = life_record(life, index);
+	const struct history_record *delivery = life_record(life, lease->delivery);
+
+	if (settle->outcome == HISTORY_UNKNOWN) {
+		life_extended(life, lease, index);
+		return;
+	}
+	if (lease_was_not(life, lease, settle) || life_before(life, lease->acked, settle) ||
+	    life_before(life, lease->released, settle))
+		check_fault(life->check, HISTORY_STALE_SETTLED, life->send, lease->delivery, index);
+	else if (settle->file != delivery->file)
+		check_fault(life->check, HISTORY_FOREIGN_SETTLED, life->send, lease->delivery,
+			    index);
+	else
+		life_extended(life, lease, index);
+}
+
 /* The holder was told that it is none. */
 static void life_refused(struct life *life, const struct lease *lease, uint32_t index)
 {
@@ -205,7 +278,7 @@ static void life_refused(struct life *life, const struct lease *lease, uint32_t 
 
 	/* Or he was none yet, and guessed. */
 	if (delivery->flags & HISTORY_SETTLED || settle->file != delivery->file ||
-	    settle->invoked < delivery->returned)
+	    settle->invoked < delivery->returned || lease->until < settle->returned)
 		return;
 	for (i = 0; i < 4; i++)
 		if (others[i] != CHECK_NONE &&
@@ -227,7 +300,10 @@ static void life_settle(struct life *life, uint32_t index)
 
 	if (!lease && settle->outcome != HISTORY_STALE)
 		lease = life_find_guess(life, settle);
-	if (settle->outcome == HISTORY_OK && lease) {
+	if (settle->op == HISTORY_EXTEND && lease) {
+		if (settle->outcome <= HISTORY_OK)
+			life_extension(life, lease, index);
+	} else if (settle->outcome == HISTORY_OK && lease) {
 		life_accepted(life, lease, index);
 	} else if (settle->outcome == HISTORY_OK) {
 		check_fault(life->check, HISTORY_STALE_SETTLED, life->send, index, CHECK_NONE);
@@ -261,12 +337,6 @@ static void life_settles(struct life *life)
 	}
 }
 
-static void earlier(uint64_t *time, uint64_t other)
-{
-	if (other < *time)
-		*time = other;
-}
-
 /*
  * When a lease that nobody acknowledged ended: @since it may be over, and @back it
  * certainly is.
@@ -281,23 +351,33 @@ static void lease_end(const struct life *life, const struct lease *lease, uint64
 		check_end_of(life->check, &life->check->deaths, delivery->client),
 		check_end_of(life->check, &life->check->closes, delivery->file),
 	};
+	bool waits = false;
 	size_t i;
 
 	*since = *back = life->check->history->never;
 	for (i = 0; i < 4; i++) {
 		if (!causes[i])
 			continue;
-		earlier(since, causes[i]->invoked);
+		earlier(since, causes[i]->invoked + (i < 2 ? history_time(causes[i]) : 0));
+		waits |= i < 2 && history_time(causes[i]);
 		if (i < 2 || causes[i]->flags & HISTORY_BACK)
 			earlier(back, causes[i]->returned);
 	}
+	/* What is over some time ends some time later; nobody knows when at most. */
+	earlier(since, lease->until);
+	if (waits)
+		*back = life->check->history->never;
 }
 
 /* The client whose death ended the lease; it did not take the message after that. */
 static uint32_t lease_died(const struct life *life, const struct lease *lease)
 {
 	const struct history_record *delivery = life_record(life, lease->delivery);
+	const struct history_record *end =
+		check_end_of(life->check, &life->check->deaths, delivery->client);
 
+	if (lease->until < (end ? end->invoked : life->check->history->never))
+		return CHECK_NONE;
 	if (lease->released != CHECK_NONE || lease->maybe_released != CHECK_NONE ||
 	    check_end_of(life->check, &life->check->closes, delivery->file))
 		return CHECK_NONE;
@@ -438,7 +518,7 @@ void check_lives(struct check *check)
 		const struct history_record *r = check_record(check, check->records[i]);
 		bool taken = r->op == HISTORY_TAKE || r->op == HISTORY_MORE;
 
-		if (r->op > HISTORY_RELEASE ||
+		if (r->op > HISTORY_EXTEND ||
 		    (taken && r->outcome != HISTORY_OK && r->outcome != HISTORY_CORRUPT))
 			continue;
 		if (r->producer != HISTORY_NOBODY)

@@ -38,6 +38,8 @@ enum model_mutant {
 	MODEL_FOREIGN,		/* or through another description */
 	MODEL_ACK_TWICE,
 	MODEL_REFUSE,		/* the holder's */
+	MODEL_EARLY,		/* a lease ends before its time */
+	MODEL_LATE,		/* an acknowledgement is taken that comes after its time */
 	MODEL_MUTANTS,
 };
 
@@ -47,6 +49,7 @@ struct model_plan {
 	unsigned int clients, queues;
 	unsigned int kills, purges, probes; /* of 10000 steps; probes: wrong settlements */
 	unsigned int capacity;
+	bool timed;		/* leases end, are extended, and what is released may wait */
 	bool shared;		/* every two clients have a description in common */
 	bool rough;		/* what the dead held comes back nobody knows when, and
 				 * at the end nobody waits for calls to return */

@@ -28,6 +28,8 @@ static const struct {
 	[MODEL_FOREIGN] = { "foreign", HISTORY_FOREIGN_SETTLED },
 	[MODEL_ACK_TWICE] = { "ack-twice", HISTORY_SETTLED_TWICE },
 	[MODEL_REFUSE] = { "refuse", HISTORY_REFUSED },
+	[MODEL_EARLY] = { "early", HISTORY_DUPLICATE },
+	[MODEL_LATE] = { "late", HISTORY_STALE_SETTLED },
 };
 
 const char *model_mutant_name(enum model_mutant mutant)
@@ -51,6 +53,7 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->purges = (random >> 32) % 4 ? 0 : 5;
 	plan->probes = (random >> 36) % 400;
 	plan->capacity = 1 << (1 + (random >> 48) % 10);
+	plan->timed = (random >> 59) & 1;
 	plan->shared = (random >> 60) % 3 == 0;
 	plan->rough = random >> 63;
 }

@@ -3,8 +3,11 @@
 
 #include "model_queue.h"
 
-/* Most calls are over by then. */
+/* Most calls are over by then, and all. */
 #define CALL_TIME	1000
+#define CALLS_TIME	45000
+/* A lease that lasts so long yet will be had by another before it is over. */
+#define EARLY_TIME	60000
 
 bool model_strikes(struct model_wrong *wrong, enum model_mutant mutant, bool occasion)
 {
@@ -128,8 +131,15 @@ static uint32_t queue_next(struct model_queue *queue, struct model_wrong *wrong,
 	return ready->at[ready->head++];
 }
 
+static void queue_time(struct model_queue *queue, struct model_message *message, uint64_t until)
+{
+	message->until = until;
+	if (until < queue->due)
+		queue->due = until;
+}
+
 uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
-		    uint32_t file, bool told)
+		    uint32_t file, bool told, uint64_t until)
 {
 	struct model_message *message;
 	uint32_t index;
@@ -143,6 +153,8 @@ uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32
 	message->state = MODEL_LEASED;
 	message->client = client;
 	message->file = file;
+	message->taken = wrong->now;
+	queue_time(queue, message, until);
 	if (!model_strikes(wrong, MODEL_NOT_COUNTED, message->deliveries && told))
 		message->deliveries++;
 	if (model_strikes(wrong, MODEL_COUNTED_TWICE, told))
@@ -163,11 +175,38 @@ static void queue_give_back(struct model_queue *queue, struct model_wrong *wrong
 	queue->messages[index].since = wrong->now;
 }
 
+/* The holder of the lease before it, whose time is over. */
+static bool is_late(const struct model_message *message, const struct model_wrong *wrong,
+		    uint32_t deliveries, struct model_fate fate)
+{
+	return fate.op == HISTORY_ACK && message->deliveries == deliveries + 1 &&
+	       message->taken + CALLS_TIME < wrong->invoked;
+}
+
+static void queue_do(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
+		     struct model_fate fate)
+{
+	struct model_message *message = &queue->messages[index];
+
+	if (fate.op == HISTORY_ACK) {
+		message->state = MODEL_GONE;
+		queue->held--;
+	} else if (fate.op == HISTORY_EXTEND) {
+		queue_time(queue, message, fate.until);
+	} else if (fate.until > wrong->now) {
+		message->state = MODEL_DELAYED;
+		queue_time(queue, message, fate.until);
+	} else {
+		queue_give_back(queue, wrong, index);
+	}
+}
+
 bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
-		  uint32_t file, uint32_t deliveries, bool ack)
+		  uint32_t file, uint32_t deliveries, struct model_fate fate)
 {
 	struct model_message *message = &queue->messages[index];
 	bool right = message->state == MODEL_LEASED && message->file == file;
+	bool ack = fate.op == HISTORY_ACK;
 
 	if (model_strikes(wrong, MODEL_ACK_TWICE, message->state == MODEL_GONE && ack &&
 			  deliveries && message->file == file &&
@@ -179,7 +218,8 @@ bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t
 	if (!deliveries)
 		deliveries = message->deliveries;
 	if (message->deliveries != deliveries &&
-	    !model_strikes(wrong, MODEL_UNFENCED, message->deliveries > deliveries + 1))
+	    !model_strikes(wrong, MODEL_UNFENCED, message->deliveries > deliveries + 1) &&
+	    !model_strikes(wrong, MODEL_LATE, is_late(message, wrong, deliveries, fate)))
 		return false;
 	if (message->deliveries == deliveries && !right &&
 	    !model_strikes(wrong, MODEL_FOREIGN, true))
@@ -190,13 +230,37 @@ bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t
 		queue->held++;
 		heap_add(queue, index);
 	}
-	if (ack) {
-		message->state = MODEL_GONE;
-		queue->held--;
-	} else {
-		queue_give_back(queue, wrong, index);
-	}
+	queue_do(queue, wrong, index, fate);
 	return true;
+}
+
+static void queue_skip_gone(struct model_queue *queue)
+{
+	while (queue->alive < queue->count && queue->messages[queue->alive].state == MODEL_GONE)
+		queue->alive++;
+}
+
+void model_tick(struct model_queue *queue, struct model_wrong *wrong)
+{
+	size_t i;
+
+	if (wrong->now < queue->due)
+		return;
+	queue_skip_gone(queue);
+	queue->due = MODEL_NEVER;
+	for (i = queue->alive; i < queue->count; i++) {
+		struct model_message *message = &queue->messages[i];
+
+		if (message->until == MODEL_NEVER ||
+		    (message->state != MODEL_LEASED && message->state != MODEL_DELAYED))
+			continue;
+		if (message->until <= wrong->now ||
+		    model_strikes(wrong, MODEL_EARLY, message->state == MODEL_LEASED &&
+				  message->until > wrong->now + EARLY_TIME))
+			queue_give_back(queue, wrong, i);
+		else
+			queue_time(queue, message, message->until);
+	}
 }
 
 void model_put_back(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
@@ -204,8 +268,7 @@ void model_put_back(struct model_queue *queue, struct model_wrong *wrong, uint32
 {
 	size_t i;
 
-	while (queue->alive < queue->count && queue->messages[queue->alive].state == MODEL_GONE)
-		queue->alive++;
+	queue_skip_gone(queue);
 	for (i = queue->alive; i < queue->count; i++) {
 		const struct model_message *message = &queue->messages[i];
 

@@ -4,7 +4,9 @@
 
 #include "model.h"
 
-enum model_state { MODEL_READY, MODEL_BACK, MODEL_LEASED, MODEL_GONE };
+enum model_state { MODEL_READY, MODEL_BACK, MODEL_LEASED, MODEL_DELAYED, MODEL_GONE };
+
+#define MODEL_NEVER	UINT64_MAX
 
 struct model_message {
 	uint64_t offset;
@@ -12,6 +14,8 @@ struct model_message {
 	uint32_t deliveries;
 	uint32_t client, file;	/* the holder */
 	uint64_t since;		/* in its state */
+	uint64_t taken;		/* the last time */
+	uint64_t until;		/* LEASED, DELAYED */
 	uint8_t state;
 };
 
@@ -25,6 +29,7 @@ struct model_queue {
 	struct model_message *messages;
 	size_t count, room;
 	size_t alive;			/* all before it are settled */
+	uint64_t due;			/* no time of its messages is over before that */
 	struct model_list ready;	/* messages by index */
 	struct model_list back;		/* a heap by offset */
 	uint64_t next_offset;
@@ -48,10 +53,18 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 		    uint32_t seq, bool told);
 /* The next one, leased; or MODEL_NOTHING. */
 uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
-		    uint32_t file, bool told);
+		    uint32_t file, bool told, uint64_t until);
+/* What is to become of a message: a settlement's op, and its time. */
+struct model_fate {
+	uint8_t op;
+	uint64_t until;
+};
+
 /* Whether it is accepted. */
 bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t message,
-		  uint32_t file, uint32_t deliveries, bool ack);
+		  uint32_t file, uint32_t deliveries, struct model_fate fate);
+/* What is over by now. */
+void model_tick(struct model_queue *queue, struct model_wrong *wrong);
 /* All of @client, or, if that is MODEL_NOTHING, of @file. */
 void model_put_back(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
 		    uint32_t file);

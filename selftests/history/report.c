@@ -22,7 +22,8 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 };
 
 static const char * const op_names[] = {
-	"none", "send", "take", "more", "ack", "release", "close", "death", "purge", "drained",
+	"none", "send", "take", "more", "ack", "release", "extend", "close", "death",
+	"purge", "drained",
 };
 
 static const char * const outcome_names[] = {
@@ -54,6 +55,8 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 		fprintf(out, " delivery %u", r->deliveries);
 	if (r->count)
 		fprintf(out, " count %u", r->count);
+	if (r->op <= HISTORY_EXTEND && history_time(r))
+		fprintf(out, " for %" PRIu64 " us", history_time(r) / 1000);
 	fprintf(out, "%s%s: %s\n", r->flags & HISTORY_SETTLED ? " settled" : "",
 		r->flags & HISTORY_BACK ? " back" : "", outcome_names[r->outcome]);
 }

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The clients of the model (model_calls.c), and what moves them on (model.c). */
+#ifndef WEIR_SELFTESTS_MODEL_SLOT_H
+#define WEIR_SELFTESTS_MODEL_SLOT_H
+
+#include "../body.h"
+#include "model_queue.h"
+
+#define SLOTS	16
+#define LEASES	64
+#define NEVER	MODEL_NEVER
+
+/* Where a client is in its call. */
+enum phase { IDLE, CALLED, DONE };
+enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE };
+
+struct lease {
+	uint32_t message, file, deliveries;
+	uint16_t queue;
+};
+
+struct slot {
+	struct history log;		/* of this client */
+	uint64_t at, deadline;
+	uint32_t client;
+	uint32_t files[MODEL_QUEUES], seqs[MODEL_QUEUES];
+	struct lease leases[LEASES], old;
+	unsigned int nr_leases;
+	enum phase phase;
+	enum call call;
+	uint16_t queue;
+	size_t first;			/* record of the call */
+	unsigned int asked, got;
+	uint32_t messages[MODEL_BATCH], deliveries[MODEL_BATCH];
+	bool told, settled, partial, accepted;
+	uint8_t op;			/* of a settlement */
+	uint32_t time;			/* units of HISTORY_TIME_UNIT; 0: none */
+};
+
+struct zombie {
+	uint32_t client;
+	uint64_t at;
+};
+
+struct model {
+	const struct model_plan *plan;
+	struct model_wrong wrong;
+	struct model_queue queues[MODEL_QUEUES];
+	struct slot slots[SLOTS];
+	struct zombie zombies[SLOTS];
+	struct history *history, control;
+	uint64_t random, now, records;
+	uint32_t clients, files;
+};
+
+uint32_t chance(struct model *model, uint32_t below);
+
+/* A record of @slot's, begun now; and its end. */
+struct history_record slot_record(const struct model *model, const struct slot *slot, uint8_t op);
+struct history_record *slot_log(struct model *model, struct slot *slot,
+				struct history_record record);
+void slot_end(struct model *model, struct history_record *r, uint8_t outcome);
+
+/* A call begins (slot_call(): that which @slot says; false: it cannot), happens, returns. */
+void slot_begin(struct model *model, struct slot *slot);
+bool slot_call(struct model *model, struct slot *slot);
+void slot_effect(struct model *model, struct slot *slot);
+void slot_return(struct model *model, struct slot *slot);
+
+#endif
