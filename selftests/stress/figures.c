@@ -67,7 +67,8 @@ bool figures_memory_is_back(long long memory)
 
 static bool queue_is_quiet(const char *name, struct weir_info *info)
 {
-	return !raw_info(name, info) && !info->leased && !info->consumers && !info->waiters;
+	return !raw_info(name, info) && !info->leased && !info->delayed &&
+	       !info->pinned && !info->consumers && !info->waiters;
 }
 
 bool figures_quiet(const struct stress *stress)
@@ -80,8 +81,11 @@ bool figures_quiet(const struct stress *stress)
 		while (!queue_is_quiet(stress->names[queue], &info)) {
 			if (history_now() > end) {
 				printf("# queue %u: all clients ended, and %llu leased, "
-				       "%llu consumers, %llu waiters\n", queue,
+				       "%llu delayed, %llu pinned, %llu consumers, "
+				       "%llu waiters\n", queue,
 				       (unsigned long long)info.leased,
+				       (unsigned long long)info.delayed,
+				       (unsigned long long)info.pinned,
 				       (unsigned long long)info.consumers,
 				       (unsigned long long)info.waiters);
 				return false;

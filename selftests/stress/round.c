@@ -240,6 +240,8 @@ static void round_judge(struct round *round)
 	for (queue = 0; queue < STRESS_QUEUES; queue++)
 		if (!figures_right(&round->stress, queue, &history))
 			round->totals->figures_wrong++;
+	for (queue = 0; queue < STRESS_QUEUES; queue++)
+		round->totals->expired += raw_figure(round->stress.names[queue], "expired");
 	round->totals->records += history.count;
 	for (i = 0; i < history.count; i++)
 		round->totals->messages += history.records[i].op == HISTORY_SEND &&

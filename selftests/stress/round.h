@@ -15,7 +15,7 @@ struct round_plan {
 /* Over all rounds; and what was wrong. */
 struct round_totals {
 	uint64_t rounds, kills, stops, records, messages;
-	uint64_t ops[STRESS_OPS], refused;
+	uint64_t ops[STRESS_OPS], refused, expired;
 	unsigned int histories_wrong, figures_wrong, ends_wrong, memory_wrong;
 };
 

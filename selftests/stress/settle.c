@@ -1,11 +1,22 @@
 // SPDX-License-Identifier: MIT
 #include "stress.h"
 
+static uint32_t settle_time_flags(const struct weir_run *run)
+{
+	uint64_t ns = run->delay_ms * 1000000ULL;
+
+	return run->op == WEIR_EXTEND ? stress_time_flags(ns) : history_time_flags(ns);
+}
+
 static struct history_record *settle_log(struct stress_client *client, uint32_t queue,
 					 uint32_t file, const struct weir_run *run, uint32_t i)
 {
+	static const uint8_t ops[] = {
+		[WEIR_ACK] = HISTORY_ACK, [WEIR_RELEASE] = HISTORY_RELEASE,
+		[WEIR_EXTEND] = HISTORY_EXTEND,
+	};
 	struct history_record record = {
-		.op = run->op == WEIR_ACK ? HISTORY_ACK : HISTORY_RELEASE, .target = queue,
+		.op = ops[run->op], .target = queue, .flags = settle_time_flags(run),
 		.file = file, .producer = HISTORY_NOBODY, .offset = run->offset + i,
 		.deliveries = run->deliveries, .count = run->count,
 	};
@@ -63,10 +74,19 @@ static void settle_log_run(struct stress_client *client, const struct stress_lea
 {
 	uint32_t i;
 
+	settling->lease = *lease;
 	settling->run = lease->run;
 	for (i = 0; i < lease->run.count; i++)
 		settling->records[i] = settle_log(client, lease->queue, lease->file,
 						  &lease->run, i);
+}
+
+static void settle_choose_op(struct stress_client *client, struct weir_run *run)
+{
+	run->op = stress_chance(client, 4) ? WEIR_ACK :
+		  stress_chance(client, 2) ? WEIR_RELEASE : WEIR_EXTEND;
+	run->delay_ms = run->op != WEIR_ACK && stress_chance(client, 2) ?
+			1 + stress_chance(client, 30) : 0;
 }
 
 static bool settle_choose(struct stress_client *client, uint32_t file, struct stress_lease *lease)
@@ -77,9 +97,24 @@ static bool settle_choose(struct stress_client *client, uint32_t file, struct st
 		return false;
 	while (lease->run.count < most && settle_extend(client, lease))
 		;
-	lease->run.op = stress_chance(client, 4) ? WEIR_ACK : WEIR_RELEASE;
+	settle_choose_op(client, &lease->run);
 	client->old = *lease;
 	return true;
+}
+
+/* What was extended is still held; it had its places before. */
+static void settle_keep(struct stress_client *client, const struct stress_lease *lease)
+{
+	uint32_t i;
+
+	for (i = 0; i < lease->run.count && client->nr_leases < STRESS_LEASES; i++) {
+		struct stress_lease *kept = &client->leases[client->nr_leases++];
+
+		*kept = *lease;
+		kept->run.offset += i;
+		kept->run.slot += i;
+		kept->run.count = 1;
+	}
 }
 
 bool stress_settle_begin(struct stress_client *client, uint32_t file, int fd,
@@ -99,6 +134,8 @@ void stress_settle_end(struct stress_client *client, struct stress_settling *set
 
 	for (i = 0; i < settling->run.count; i++)
 		settle_log_end(client, settling->records[i], settling->run.status);
+	if (settling->run.op == WEIR_EXTEND && !settling->run.status)
+		settle_keep(client, &settling->lease);
 }
 
 static void settle_call(struct stress_client *client, const struct stress_lease *lease,
@@ -142,6 +179,7 @@ void stress_probe(struct stress_client *client)
 	if (lease.file > STRESS_QUEUES && !client->parked.waits)
 		lease.run.deliveries += stress_chance(client, 8) == 0;
 	lease.run.op = stress_chance(client, 2);
+	lease.run.delay_ms = 0;
 	lease.run.status = 0;
 	settle_call(client, &lease, false);
 }

@@ -121,8 +121,15 @@ bool stress_message_whole(const struct weir_desc *desc, const char *payload,
 void stress_message_make(struct weir_message *message, char *bytes, uint32_t length,
 			 uint32_t producer, uint32_t seq, bool with_more);
 
+/* How long a lease of @ns, 0 for the queue's, lasts, for a history. */
+static inline uint32_t stress_time_flags(uint64_t ns)
+{
+	return ns >= WEIR_UNLIMITED ? 0 : history_time_flags(ns ? ns : WEIR_DEFAULT_LEASE);
+}
+
 /* settle.c */
 struct stress_settling {
+	struct stress_lease lease;
 	struct weir_run run;
 	struct history_record *records[STRESS_BATCH];
 };

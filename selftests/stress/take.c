@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "stress.h"
 
+/* @lease_ns as for FETCH; read(2) has none. */
 static struct history_record *take_begin(struct stress_client *client, uint32_t queue,
-					 uint32_t file, uint32_t count, bool settled)
+					 uint32_t file, uint32_t count, bool settled,
+					 uint64_t lease_ns)
 {
 	struct history_record record = {
 		.op = HISTORY_TAKE, .target = queue, .file = file, .offset = HISTORY_NOWHERE,
 		.producer = HISTORY_NOBODY, .count = count,
-		.flags = settled ? HISTORY_SETTLED : 0,
+		.flags = settled ? HISTORY_SETTLED : stress_time_flags(lease_ns),
 	};
 
 	return history_begin(&client->log, &record);
@@ -27,7 +29,7 @@ void stress_read(struct stress_client *client, uint32_t queue)
 {
 	uint32_t file;
 	int fd = stress_pick_file(client, queue, &file);
-	struct history_record *record = take_begin(client, queue, file, 1, true);
+	struct history_record *record = take_begin(client, queue, file, 1, true, 0);
 	long ret = raw_read(fd, client->bytes, STRESS_BUFFER);
 	struct weir_desc desc = { .len = ret };
 	bool whole;
@@ -68,7 +70,7 @@ void stress_read_parts(struct stress_client *client, uint32_t queue)
 	int fd = client->fds[queue];
 	long ret;
 
-	take = take_begin(client, queue, file, 1, false);
+	take = take_begin(client, queue, file, 1, false, WEIR_UNLIMITED);
 	ret = raw_read(fd, client->bytes, BODY_MIN);
 	if (ret < 0) {
 		take_failed(client, take, ret);
@@ -87,16 +89,26 @@ void stress_read_parts(struct stress_client *client, uint32_t queue)
 		take->outcome = HISTORY_CORRUPT;
 }
 
+/* Message @i of @run. */
 static void take_lease(struct stress_client *client, uint32_t queue, uint32_t file, int fd,
-		       const struct weir_desc *desc)
+		       const struct weir_run *run, uint32_t i)
 {
 	struct stress_lease lease = {
 		.queue = queue, .file = file, .fd = fd,
-		.run = { .offset = desc->offset, .slot = desc->slot, .count = 1,
-			 .deliveries = desc->deliveries },
+		.run = { .offset = run->offset + i, .slot = run->slot + i, .count = 1,
+			 .deliveries = run->deliveries },
 	};
 
 	client->leases[client->nr_leases++] = lease;
+}
+
+/* In place it says how often it was delivered until now: its time may be over already. */
+static bool take_told_right(const struct weir_desc *desc, const struct weir_run *run, uint32_t i,
+			    bool in_place)
+{
+	return desc->offset == run->offset + i && desc->slot == run->slot + i &&
+	       (desc->deliveries == run->deliveries ||
+		(in_place && desc->deliveries > run->deliveries));
 }
 
 /* Where the next record of a buffer begins. */
@@ -136,12 +148,11 @@ static void take_messages(struct stress_client *client, struct history_record *c
 		record->offset = run->offset + in_run;
 		record->deliveries = run->deliveries;
 		record->outcome = HISTORY_OK;
-		if (desc->offset != record->offset || desc->slot != run->slot + in_run ||
-		    desc->deliveries != run->deliveries ||
+		if (!take_told_right(desc, run, in_run, !bytes) ||
 		    !stress_message_whole(desc, payload, record))
 			record->outcome = HISTORY_CORRUPT;
 		if (!(call->flags & HISTORY_SETTLED))
-			take_lease(client, queue, call->file, fd, desc);
+			take_lease(client, queue, call->file, fd, run, in_run);
 		at = record_end(desc);
 		in_run++;
 	}
@@ -168,6 +179,9 @@ static void take_prepare(struct stress_client *client, struct weir_fetch *fetch,
 		.timeout_ns = stress_chance(client, 2) * stress_chance(client, 20000000),
 		.flags = how.settled ? WEIR_FETCH_SETTLED : 0,
 	};
+	/* Every third client is in a hurry, or too slow for what it asked for. */
+	if (client->id % 3 == 0 && stress_chance(client, 2))
+		fetch->lease_ns = 10000 + stress_chance(client, 30000000);
 	if (how.in_place)
 		return;
 	fetch->buffer = raw_address(bytes);
@@ -192,7 +206,7 @@ void stress_fetch(struct stress_client *client, uint32_t queue, struct stress_ho
 		fetch.settle = raw_address(&settling.run);
 		fetch.nr_settle = 1;
 	}
-	record = take_begin(client, queue, file, fetch.max_messages, how.settled);
+	record = take_begin(client, queue, file, fetch.max_messages, how.settled, fetch.lease_ns);
 	ret = stress_command(client, how.by_ring, fd, WEIR_IOC_FETCH, &fetch);
 	if (settles)
 		stress_settle_end(client, &settling);
@@ -219,7 +233,8 @@ void stress_park(struct stress_client *client, uint32_t queue)
 	take_prepare(client, &parked->fetch, parked->runs, client->parked_bytes, how);
 	if (stress_chance(client, 2))
 		parked->fetch.timeout_ns = -1;
-	parked->record = take_begin(client, queue, file, parked->fetch.max_messages, how.settled);
+	parked->record = take_begin(client, queue, file, parked->fetch.max_messages, how.settled,
+				    parked->fetch.lease_ns);
 	ring_command(&client->parking, parked->fd, WEIR_IOC_FETCH, &parked->fetch,
 		     sizeof(parked->fetch), 0);
 	do {
