@@ -22,11 +22,13 @@ static inline void weir_chain_init(struct weir_chain *chain)
 	chain->end = &chain->first;
 }
 
-static inline void weir_chain_add(struct weir_chain *chain, struct weir_entry *entry)
+/* Adds @first to @last, which are linked. */
+static inline void weir_chain_add_row(struct weir_chain *chain, struct weir_entry *first,
+				      struct weir_entry *last)
 {
-	entry->next = NULL;
-	*chain->end = entry;
-	chain->end = &entry->next;
+	last->next = NULL;
+	*chain->end = first;
+	chain->end = &last->next;
 }
 
 /* Takes the first one of a chain that is not empty. */
@@ -40,14 +42,19 @@ static inline struct weir_entry *weir_chain_take(struct weir_chain *chain)
 	return entry;
 }
 
-/* Adds all of @from, which is left empty. */
-static inline void weir_chain_append(struct weir_chain *chain, struct weir_chain *from)
+/* Takes all before @next, which is in it, or NULL: all. */
+static inline void weir_chain_skip(struct weir_chain *chain, struct weir_entry *next)
 {
-	if (!from->first)
-		return;
+	chain->first = next;
+	if (!next)
+		chain->end = &chain->first;
+}
+
+/* Adds all of @from, which is not empty, and not to be used any more. */
+static inline void weir_chain_splice(struct weir_chain *chain, const struct weir_chain *from)
+{
 	*chain->end = from->first;
 	chain->end = from->end;
-	weir_chain_init(from);
 }
 
 /* Cuts off what follows the link at @end into @rest. */

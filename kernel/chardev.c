@@ -31,28 +31,32 @@ static int weir_chardev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static struct weir_patience weir_chardev_patience(const struct kiocb *iocb)
+static void weir_chardev_patience(struct weir_patience *patience, const struct kiocb *iocb)
 {
-	return weir_patience((iocb->ki_filp->f_flags & O_NONBLOCK) ||
-			     (iocb->ki_flags & IOCB_NOWAIT), -1);
+	bool nonblock = (iocb->ki_filp->f_flags & O_NONBLOCK) ||
+			(iocb->ki_flags & IOCB_NOWAIT);
+
+	weir_patience_init(patience, nonblock, false, -1);
 }
 
 static ssize_t weir_chardev_read(struct kiocb *iocb, struct iov_iter *to)
 {
-	const struct weir_patience patience = weir_chardev_patience(iocb);
+	struct weir_patience patience __uninitialized;
 
 	if (!iov_iter_count(to))
 		return 0;
+	weir_chardev_patience(&patience, iocb);
 	return weir_queue_read(iocb->ki_filp->private_data, to, &patience);
 }
 
 static ssize_t weir_chardev_write(struct kiocb *iocb, struct iov_iter *from)
 {
-	const struct weir_patience patience = weir_chardev_patience(iocb);
+	struct weir_patience patience __uninitialized;
 	struct weir_queue_file *qfile = iocb->ki_filp->private_data;
 
 	if (!iov_iter_count(from))
 		return 0;
+	weir_chardev_patience(&patience, iocb);
 	return weir_queue_write(qfile->queue, from, iocb->ki_filp->f_cred, &patience);
 }
 
@@ -66,7 +70,7 @@ static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *t
 		poll_wait(file, &queue->readers.pollers, table);
 	if (file->f_mode & FMODE_WRITE)
 		poll_wait(file, &queue->writers.pollers, table);
-	/* Pairs with the barrier of wq_has_sleeper(), for what is read below. */
+	/* Pairs with the barrier of weir_line_wake(), for what is read below. */
 	smp_mb();
 
 	if (READ_ONCE(queue->dead))
@@ -78,15 +82,6 @@ static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *t
 	return events;
 }
 
-static long weir_chardev_ioctl(struct file *file, unsigned int nr, unsigned long arg)
-{
-	struct weir_command command;
-	int ret;
-
-	ret = weir_command_from_ioctl(&command, file, nr, arg);
-	return ret ?: weir_command_queue(file, &command);
-}
-
 static const struct file_operations weir_chardev_fops = {
 	.owner = THIS_MODULE,
 	.open = weir_chardev_open,
@@ -95,7 +90,7 @@ static const struct file_operations weir_chardev_fops = {
 	.write_iter = weir_chardev_write,
 	.poll = weir_chardev_poll,
 	.mmap = weir_mmap,
-	.unlocked_ioctl = weir_chardev_ioctl,
+	.unlocked_ioctl = weir_command_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = weir_uring_cmd,
 };

@@ -7,20 +7,7 @@
 #include "doors.h"
 #include "queue.h"
 
-int weir_command_from_ioctl(struct weir_command *command, const struct file *file,
-			    unsigned int nr, unsigned long arg)
-{
-	if (_IOC_TYPE(nr) != WEIR_IOC_TYPE || _IOC_DIR(nr) != (_IOC_READ | _IOC_WRITE))
-		return -ENOTTY;
-	command->nr = nr;
-	command->arg = (void __user *)arg;
-	command->size = _IOC_SIZE(nr);
-	command->nonblock = file->f_flags & O_NONBLOCK;
-	command->elsewhere = false;
-	return 0;
-}
-
-long weir_command_version(const struct weir_command *command)
+long weir_command_version(struct weir_command command)
 {
 	struct weir_version version;
 	int ret;
@@ -35,7 +22,7 @@ long weir_command_version(const struct weir_command *command)
 	return weir_command_put(command, &version, sizeof(version));
 }
 
-static long weir_command_info(struct weir_queue *queue, const struct weir_command *command)
+static long weir_command_info(struct weir_queue *queue, struct weir_command command)
 {
 	struct weir_info info;
 	int ret;
@@ -45,7 +32,7 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
 		return ret;
 	if (info.flags)
 		return -EINVAL;
-	if (command->elsewhere && weir_death_untold(&queue->untold))
+	if (command.elsewhere && weir_death_untold(&queue->untold))
 		return -WEIR_MUST_WAIT;
 	weir_death_settle(&queue->untold);
 	weir_queue_info(queue, &info);
@@ -58,14 +45,14 @@ static long weir_command_info(struct weir_queue *queue, const struct weir_comman
  */
 static long weir_interrupted(long ret, const struct weir_patience *patience)
 {
-	return ret == -ERESTARTSYS && patience->until ? -ERESTARTNOHAND : ret;
+	return ret == -ERESTARTSYS && patience->timeout_ns > 0 ? -ERESTARTNOHAND : ret;
 }
 
-static long weir_command_send(struct file *file, const struct weir_command *command)
+static long weir_command_send(struct file *file, struct weir_command command)
 {
 	struct weir_queue_file *qfile = file->private_data;
-	struct weir_send __user *user = command->arg;
-	struct weir_patience patience;
+	struct weir_send __user *user = command.arg;
+	struct weir_patience patience __uninitialized;
 	struct weir_send send __uninitialized;
 	int ret;
 
@@ -77,15 +64,15 @@ static long weir_command_send(struct file *file, const struct weir_command *comm
 	if (send.flags || !send.count)
 		return -EINVAL;
 
-	patience = weir_patience(command->nonblock, send.timeout_ns);
-	patience.elsewhere = command->elsewhere;
+	weir_patience_init(&patience, command.nonblock, command.elsewhere, send.timeout_ns);
 	ret = weir_queue_send(qfile->queue, u64_to_user_ptr(send.messages),
 			      min(send.count, WEIR_BATCH_MAX), file->f_cred, &patience,
 			      &send.first_offset);
+	if (unlikely(ret < 0))
+		return weir_interrupted(ret, &patience);
 	/* What was sent was sent, even if its offset cannot be told. */
-	if (ret > 0)
-		weir_put_words(&user->first_offset, &send.first_offset, 1);
-	return weir_interrupted(ret, &patience);
+	weir_put_words(&user->first_offset, &send.first_offset, 1);
+	return ret;
 }
 
 /* Runs are settled a few at a time: nothing is allocated for them. */
@@ -118,7 +105,7 @@ static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __us
 	return settled;
 }
 
-static long weir_command_settle(struct file *file, const struct weir_command *command)
+static long weir_command_settle(struct file *file, struct weir_command command)
 {
 	struct weir_settle settle;
 	int ret;
@@ -134,13 +121,10 @@ static long weir_command_settle(struct file *file, const struct weir_command *co
 				settle.count);
 }
 
-static int weir_check_fetch(const struct file *file, const struct weir_fetch *fetch)
+static __always_inline int weir_check_fetch(const struct file *file, const struct weir_fetch *fetch)
 {
 	const struct weir_queue_file *qfile = file->private_data;
 
-	/* It may come by io_uring, and not through weir_command_queue(). */
-	if (READ_ONCE(qfile->queue->dead))
-		return -ESHUTDOWN;
 	if (!(file->f_mode & FMODE_READ))
 		return -EACCES;
 	if (fetch->flags & ~WEIR_FETCH_SETTLED || !fetch->nr_runs || !fetch->max_messages ||
@@ -153,52 +137,107 @@ static int weir_check_fetch(const struct file *file, const struct weir_fetch *fe
 	return qfile->queue->object.flags & WEIR_CREATE_PRIVATE ? -EACCES : 0;
 }
 
-/* Settles, and says so in @user, lest it is done again when the call is restarted. */
-static int weir_fetch_settle(struct weir_queue_file *qfile, struct weir_fetch __user *user,
-			     const struct weir_fetch *fetch)
-{
-	long ret = weir_settle_runs(qfile, u64_to_user_ptr(fetch->settle), fetch->nr_settle);
-
-	if (ret < 0)
-		return ret;
-	return put_user(0, &user->nr_settle);
-}
-
-int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
-		     const struct weir_command *command)
+static __always_inline int weir_call_begin(struct weir_fetch_call *call, struct file *file,
+					   struct weir_command command)
 {
 	struct weir_fetch *fetch = &call->fetch;
-	long ret;
+	int ret;
 
 	call->file = file;
-	call->command = *command;
+	call->user = command.arg;
 	ret = weir_command_get(command, fetch, sizeof(*fetch));
 	if (!ret)
 		ret = weir_check_fetch(file, fetch);
-	if (!ret && fetch->nr_settle)
-		ret = weir_fetch_settle(file->private_data, command->arg, fetch);
+	weir_patience_init(&call->patience, command.nonblock, false, fetch->timeout_ns);
+	return ret;
+}
+
+/*
+ * Settles all that is to be settled but the last run, which is read into @last and
+ * settled when messages are taken: mostly it is the only one.
+ */
+static __always_inline long weir_call_settle(const struct weir_fetch_call *call,
+					     struct weir_run *last)
+{
+	struct weir_run __user *runs = u64_to_user_ptr(call->fetch.settle);
+	const u32 before = call->fetch.nr_settle - 1;
+	long ret = 0;
+
+	if (unlikely(before))
+		ret = weir_settle_runs(call->file->private_data, runs, before);
 	if (ret < 0)
 		return ret;
-	call->patience = weir_patience(command->nonblock, fetch->timeout_ns);
-	return 0;
+	return weir_get_structs(last, runs + before, 1);
 }
 
-/* Tells user space what was taken; the fields of struct weir_fetch that are out. */
-static int weir_put_taken(const struct weir_fetch_call *call, const struct weir_take *take)
+/*
+ * Tells user space what was taken; the fields of struct weir_fetch that are out. That
+ * all is settled is said again, if it was said before: it costs less than to ask.
+ */
+static __always_inline int weir_call_taken(const struct weir_fetch_call *call,
+					   const struct weir_take *take)
 {
-	struct weir_fetch __user *user = call->command.arg;
+	const size_t words = sizeof(*take->runs) / sizeof(u64);
+	u64 __user *to = u64_to_user_ptr(call->fetch.runs);
+	const u64 *from = (const u64 *)take->runs;
+	struct weir_fetch __user *user = call->user;
+	u32 left = take->nr_runs;
+	size_t i;
 
-	if (weir_put_structs((struct weir_run __user *)u64_to_user_ptr(call->fetch.runs),
-			     take->runs, take->nr_runs) ||
-	    put_user(take->nr_runs, &user->nr_runs))
+	if (!access_ok(to, left * sizeof(*take->runs)) ||
+	    !user_write_access_begin(user, sizeof(*user)))
 		return -EFAULT;
-	return call->fetch.buffer ? put_user(take->filled, &user->buffer_len) : 0;
+	for (; left; left--, from += words, to += words) {
+#pragma GCC unroll 8
+		for (i = 0; i < words; i++)
+			unsafe_put_user(from[i], &to[i], fault);
+	}
+	unsafe_put_user(take->nr_runs, &user->nr_runs, fault);
+	unsafe_put_user(0, &user->nr_settle, fault);
+	if (take->buffer)
+		unsafe_put_user(take->filled, &user->buffer_len, fault);
+	user_write_access_end();
+	return 0;
+
+fault:
+	user_write_access_end();
+	return -EFAULT;
 }
 
-/* Takes, waiting as @patience says, and tells user space what was taken. */
-long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *patience)
+/*
+ * The first try, with which is settled what has to be. It says so before anything
+ * else is done, lest it is done again when the call is restarted.
+ */
+static __always_inline int weir_call_try(struct weir_fetch_call *call, struct weir_take *take)
 {
-	struct weir_fetch *fetch = &call->fetch;
+	struct weir_queue_file *qfile = call->file->private_data;
+	struct weir_run __user *runs = u64_to_user_ptr(call->fetch.settle);
+	const u32 nr = call->fetch.nr_settle;
+	struct weir_run last __uninitialized;
+	s32 status;
+	int ret;
+
+	if (!nr)
+		return weir_queue_take(qfile, take, NULL);
+	ret = weir_call_settle(call, &last);
+	if (ret)
+		return ret;
+	call->fetch.nr_settle = 0;
+	status = last.status;
+	ret = weir_queue_take(qfile, take, &last);
+	if (likely(!ret && last.status == status))
+		return 0;
+	if (!put_user(last.status, &runs[nr - 1].status) && !put_user(0, &call->user->nr_settle))
+		return ret;
+	if (!ret)
+		weir_queue_take_end(qfile, take, true);
+	return -EFAULT;
+}
+
+static __always_inline long weir_call_take(struct weir_fetch_call *call,
+					   struct weir_patience *patience)
+{
+	const struct weir_fetch *fetch = &call->fetch;
 	struct weir_queue_file *qfile = call->file->private_data;
 	struct weir_take take __uninitialized;
 	bool failed;
@@ -212,11 +251,18 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 	take.lease_ns = fetch->lease_ns;
 	take.settle = fetch->flags & WEIR_FETCH_SETTLED;
 
-	ret = weir_queue_fetch(qfile, &take, patience);
-	if (ret && ret != -EMSGSIZE)
-		return ret;
+	ret = weir_call_try(call, &take);
+	if (unlikely(ret || patience->woken))
+		ret = weir_queue_take_again(qfile, &take, ret, patience);
+	if (!ret && take.buffer)
+		ret = weir_queue_take_copy(qfile, &take);
+	if (unlikely(ret)) {
+		if (ret != -EMSGSIZE)
+			return ret;
+		take.nr_runs = 0;
+	}
 
-	failed = weir_put_taken(call, &take);
+	failed = weir_call_taken(call, &take);
 	if (!ret)
 		weir_queue_take_end(qfile, &take, failed);
 	if (failed)
@@ -224,18 +270,29 @@ long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *p
 	return ret ?: take.messages;
 }
 
-static long weir_command_fetch(struct file *file, const struct weir_command *command)
+int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
+		     struct weir_command command)
+{
+	return weir_call_begin(call, file, command);
+}
+
+long weir_fetch_take(struct weir_fetch_call *call, struct weir_patience *patience)
+{
+	return weir_call_take(call, patience);
+}
+
+static long weir_command_fetch(struct file *file, struct weir_command command)
 {
 	struct weir_fetch_call call __uninitialized;
 	long ret;
 
-	ret = weir_fetch_begin(&call, file, command);
+	ret = weir_call_begin(&call, file, command);
 	if (!ret)
-		ret = weir_fetch_take(&call, &call.patience);
+		ret = weir_call_take(&call, &call.patience);
 	return weir_interrupted(ret, &call.patience);
 }
 
-static long weir_command_layout(struct weir_queue *queue, const struct weir_command *command)
+static long weir_command_layout(struct weir_queue *queue, struct weir_command command)
 {
 	struct weir_layout layout;
 	int ret;
@@ -251,7 +308,7 @@ static long weir_command_layout(struct weir_queue *queue, const struct weir_comm
 }
 
 static long weir_command_cancel(struct weir_queue_file *qfile,
-				const struct weir_command *command)
+				struct weir_command command)
 {
 	struct weir_cancel cancel;
 	int ret;
@@ -264,15 +321,15 @@ static long weir_command_cancel(struct weir_queue_file *qfile,
 	return weir_uring_cancel(qfile, cancel.fetch);
 }
 
-long weir_command_queue(struct file *file, const struct weir_command *command)
+long weir_command_queue(struct file *file, struct weir_command command)
 {
 	struct weir_queue_file *qfile = file->private_data;
 
-	if (_IOC_NR(command->nr) == _IOC_NR(WEIR_IOC_VERSION))
+	if (_IOC_NR(command.nr) == _IOC_NR(WEIR_IOC_VERSION))
 		return weir_command_version(command);
 	if (READ_ONCE(qfile->queue->dead))
 		return -ESHUTDOWN;
-	switch (_IOC_NR(command->nr)) {
+	switch (_IOC_NR(command.nr)) {
 	case _IOC_NR(WEIR_IOC_SEND):
 		return weir_command_send(file, command);
 	case _IOC_NR(WEIR_IOC_FETCH):
@@ -288,4 +345,12 @@ long weir_command_queue(struct file *file, const struct weir_command *command)
 	default:
 		return -ENOTTY;
 	}
+}
+
+long weir_command_ioctl(struct file *file, unsigned int nr, unsigned long arg)
+{
+	const struct weir_command command = weir_command_of_ioctl(file, nr, arg);
+
+	return likely(weir_command_known(command)) ? weir_command_queue(file, command) :
+						     -ENOTTY;
 }

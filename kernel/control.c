@@ -41,7 +41,7 @@ static int weir_control_check_create(const struct weir_create *create)
 	return weir_control_check_name(create->name);
 }
 
-static long weir_control_create(struct file *file, const struct weir_command *command)
+static long weir_control_create(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
 	struct weir_create create;
@@ -73,7 +73,7 @@ static struct weir_queue *weir_control_managed(struct file *file, const char *na
 	return weir_queue_of(object);
 }
 
-static long weir_control_destroy(struct file *file, const struct weir_command *command)
+static long weir_control_destroy(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
 	struct weir_destroy destroy;
@@ -92,7 +92,7 @@ static long weir_control_destroy(struct file *file, const struct weir_command *c
 	return weir_queue_destroy(queue, destroy.flags & WEIR_DESTROY_FORCE);
 }
 
-static long weir_control_purge(struct file *file, const struct weir_command *command)
+static long weir_control_purge(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
 	struct weir_queue *queue;
@@ -139,7 +139,7 @@ static int weir_control_find_info(struct weir_instance *instance, struct weir_in
 	return 0;
 }
 
-static long weir_control_info(struct file *file, const struct weir_command *command)
+static long weir_control_info(struct file *file, struct weir_command command)
 {
 	struct weir_info info;
 	int ret;
@@ -160,23 +160,21 @@ static long weir_control_info(struct file *file, const struct weir_command *comm
 
 static long weir_control_ioctl(struct file *file, unsigned int nr, unsigned long arg)
 {
-	struct weir_command command;
-	int ret;
+	const struct weir_command command = weir_command_of_ioctl(file, nr, arg);
 
-	ret = weir_command_from_ioctl(&command, file, nr, arg);
-	if (ret)
-		return ret;
+	if (!weir_command_known(command))
+		return -ENOTTY;
 	switch (_IOC_NR(nr)) {
 	case _IOC_NR(WEIR_IOC_VERSION):
-		return weir_command_version(&command);
+		return weir_command_version(command);
 	case _IOC_NR(WEIR_IOC_CREATE):
-		return weir_control_create(file, &command);
+		return weir_control_create(file, command);
 	case _IOC_NR(WEIR_IOC_DESTROY):
-		return weir_control_destroy(file, &command);
+		return weir_control_destroy(file, command);
 	case _IOC_NR(WEIR_IOC_PURGE):
-		return weir_control_purge(file, &command);
+		return weir_control_purge(file, command);
 	case _IOC_NR(WEIR_IOC_INFO):
-		return weir_control_info(file, &command);
+		return weir_control_info(file, command);
 	default:
 		return -ENOTTY;
 	}

@@ -17,6 +17,7 @@
 
 #include <linux/bits.h>
 #include <linux/compiler_types.h>
+#include <linux/fs.h>
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
@@ -24,7 +25,6 @@
 #include "queue.h"
 #include "words.h"
 
-struct file;
 struct io_uring_cmd;
 struct vm_area_struct;
 
@@ -32,61 +32,75 @@ struct vm_area_struct;
 #define WEIR_INDEX_OFFSET	0
 #define WEIR_POOL_OFFSET	BIT_ULL(40)
 
-/* A command as it came: nothing at @arg was read yet. */
+/* A command as it came: nothing at @arg was read yet. Fits two registers. */
 struct weir_command {
-	unsigned int nr;		/* a WEIR_IOC_* with any size */
 	void __user *arg;
-	size_t size;			/* of the caller's structure */
+	unsigned int nr;		/* a WEIR_IOC_*, with the size of the caller's structure */
 	bool nonblock;
 	bool elsewhere;			/* it may wait, but not in this context */
 };
 
-/* The command in an ioctl's number; -ENOTTY if it is none of ours. */
-int weir_command_from_ioctl(struct weir_command *command, const struct file *file,
-			    unsigned int nr, unsigned long arg);
+/* Whether the number is one of ours, of any size. */
+static inline bool weir_command_known(struct weir_command command)
+{
+	return _IOC_TYPE(command.nr) == WEIR_IOC_TYPE &&
+	       _IOC_DIR(command.nr) == (_IOC_READ | _IOC_WRITE);
+}
+
+static inline struct weir_command weir_command_of_ioctl(const struct file *file,
+							unsigned int nr, unsigned long arg)
+{
+	return (struct weir_command){
+		.arg = (void __user *)arg,
+		.nr = nr,
+		.nonblock = file->f_flags & O_NONBLOCK,
+	};
+}
 
 /*
  * weir_command_get() - reads a structure of @size, all of which must be there;
  * -E2BIG if there is more, and not all of it is zero
  */
-static __always_inline int weir_command_get(const struct weir_command *command, void *args,
+static __always_inline int weir_command_get(struct weir_command command, void *args,
 					    size_t size)
 {
-	if (likely(command->size == size))
-		return weir_get_words(args, command->arg, size / sizeof(u64));
-	if (command->size < size)
+	if (likely(_IOC_SIZE(command.nr) == size))
+		return weir_get_words(args, command.arg, size / sizeof(u64));
+	if (_IOC_SIZE(command.nr) < size)
 		return -EINVAL;
-	/* No more than the number of an ioctl can say. */
-	if (command->size > _IOC_SIZEMASK)
-		return -E2BIG;
-	return copy_struct_from_user(args, size, command->arg, command->size);
+	return copy_struct_from_user(args, size, command.arg, _IOC_SIZE(command.nr));
 }
 
 /* weir_command_put() - writes it back */
-static inline int weir_command_put(const struct weir_command *command, const void *args,
+static inline int weir_command_put(struct weir_command command, const void *args,
 				   size_t size)
 {
-	return copy_to_user(command->arg, args, size) ? -EFAULT : 0;
+	return copy_to_user(command.arg, args, size) ? -EFAULT : 0;
 }
 
 /* weir_command_version() - WEIR_IOC_VERSION, of every file */
-long weir_command_version(const struct weir_command *command);
+long weir_command_version(struct weir_command command);
 /* weir_command_queue() - a command on a queue's file; may sleep */
-long weir_command_queue(struct file *file, const struct weir_command *command);
+long weir_command_queue(struct file *file, struct weir_command command);
+/* weir_command_ioctl() - the same, as an ioctl of it */
+long weir_command_ioctl(struct file *file, unsigned int nr, unsigned long arg);
 
 /* A FETCH that may go on in another context than it began in. */
 struct weir_fetch_call {
 	struct file *file;
-	struct weir_command command;
+	struct weir_fetch __user *user;
 	struct weir_fetch fetch;
 	struct weir_patience patience;
 };
 
-/* weir_fetch_begin() - reads the arguments and settles; may sleep */
+/* weir_fetch_begin() - reads and checks the arguments; may sleep */
 int weir_fetch_begin(struct weir_fetch_call *call, struct file *file,
-		     const struct weir_command *command);
-/* weir_fetch_take() - takes and writes back: messages, or -errno; may sleep */
-long weir_fetch_take(struct weir_fetch_call *call, const struct weir_patience *patience);
+		     struct weir_command command);
+/*
+ * weir_fetch_take() - settles, the first time, takes, waiting as @patience says, and
+ * writes back: messages, or -errno; may sleep
+ */
+long weir_fetch_take(struct weir_fetch_call *call, struct weir_patience *patience);
 
 /* weir_uring_cmd() - a command that came through an io_uring */
 int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags);

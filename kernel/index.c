@@ -79,8 +79,11 @@ bool weir_index_add(struct weir_index *index, void *segment)
 	if (nr == index->max_segments)
 		return false;
 	index->free[nr] = U64_MAX;
-	__set_bit(nr, index->whole);
-	__set_bit(nr, index->some);
+	/* The first one is open from the beginning. */
+	if (nr != index->open) {
+		__set_bit(nr, index->whole);
+		__set_bit(nr, index->some);
+	}
 	/* Pairs with the acquire in weir_index_page(). */
 	smp_store_release(&index->segments[nr], segment);
 	WRITE_ONCE(index->nr_segments, nr + 1);
@@ -100,6 +103,9 @@ bool weir_index_reopen(struct weir_index *index)
 		open = find_first_bit(index->some, nr);
 	if (open == nr)
 		return false;
+	/* Of the open one nothing is noted, so that most messages need not look. */
+	__clear_bit(open, index->whole);
+	__clear_bit(open, index->some);
 	index->open = open;
 	return true;
 }

@@ -75,12 +75,26 @@ struct weir_entry {
 	u32 place;			/* in the pool, in units */
 	u32 len;			/* of the payload, in bytes */
 	u32 size;			/* of everything, in bytes */
-	u32 deliveries;
-	u8 state;			/* enum weir_state */
-	bool busy;			/* its bytes are being copied out */
-	bool in_place;			/* LEASED: its holder reads it in the pool */
-	u8 pins;			/* former holders who may still do so */
+	union {
+		/* All of these, to be compared and set at once. */
+		u64 mark;
+		struct {
+			u32 deliveries;
+			u8 state;	/* enum weir_state */
+			bool busy;	/* being copied out, or read in part */
+			bool in_place;	/* LEASED: its holder reads it in the pool */
+			u8 pins;	/* former holders who may still do so */
+		};
+	};
 };
+
+/* On a machine that begins with the low end; those that are not here are 0. */
+#define WEIR_MARK_IN_PLACE	BIT_ULL(48)
+
+static inline u64 weir_mark(enum weir_state state, u32 deliveries)
+{
+	return (u64)state << 32 | deliveries;
+}
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))
 
@@ -93,8 +107,8 @@ struct weir_index {
 	u32 max_segments;		/* invariant */
 	u32 nr_segments;		/* [0, nr_segments) are there */
 	u32 open;			/* the segment that slots come from now */
-	unsigned long *whole;		/* segments with all slots free */
-	unsigned long *some;		/* segments with any slot free */
+	unsigned long *whole;		/* other segments, with all slots free */
+	unsigned long *some;		/* other segments, with any slot free */
 	u64 *free;			/* for each segment, a bit a slot */
 	u8 *leased;			/* for each segment, how many slots are LEASED */
 	void **segments;		/* each is set once; see weir_index_page() */
@@ -154,52 +168,82 @@ static inline struct weir_entry *weir_index_find(const struct weir_index *index,
 	return weir_index_at(index, nr * WEIR_SEGMENT_SLOTS + slot % WEIR_SEGMENT_SLOTS);
 }
 
+/* A descriptor by words, the first field lowest: what stands together is stored at once. */
+struct weir_desc_words {
+	u64 offset;
+	u64 pos;
+	u64 stamp_ns;
+	u64 lens;			/* len, headers_len */
+	u64 parts;			/* key_len, flags, deliveries */
+	u64 ids;			/* uid, gid */
+	u64 pid_slot;
+	u64 first_ns;
+};
+
+#define weir_desc_has(word, field)						\
+	(offsetof(struct weir_desc_words, word) == offsetof(struct weir_desc, field))
+
+static_assert(weir_desc_has(lens, len) && weir_desc_has(parts, key_len) &&
+	      weir_desc_has(ids, uid) && weir_desc_has(pid_slot, pid));
+static_assert(sizeof(struct weir_desc_words) == sizeof(struct weir_desc));
+
 static inline struct weir_desc *weir_entry_desc(const struct weir_entry *entry)
 {
 	return (void *)entry - PAGE_SIZE;
+}
+
+/* @n bits from @bit on, 1 to as many as there are. */
+static inline u64 weir_index_bits(u32 bit, u32 n)
+{
+	return U64_MAX >> (WEIR_SEGMENT_SLOTS - n) << bit;
 }
 
 /*
  * weir_index_take() - up to @want slots side by side in one segment, from *@slot on:
  * how many; 0 when a segment must be added first
  */
-static inline u32 weir_index_take(struct weir_index *index, u32 want, u32 *slot)
+static __always_inline u32 weir_index_take(struct weir_index *index, u32 want, u32 *slot)
 {
-	u64 free, mask;
+	u64 free, taken;
 	u32 bit, n;
 
 	if (unlikely(!index->free[index->open]) && !weir_index_reopen(index))
 		return 0;
 	free = index->free[index->open];
 	bit = __ffs64(free);
-	n = ~(free >> bit) ? __ffs64(~(free >> bit)) : WEIR_SEGMENT_SLOTS;
-	n = min3(n, want, (u32)WEIR_SEGMENT_SLOTS - bit);
-	mask = GENMASK_ULL(bit + n - 1, bit);
-
-	if (unlikely(free == U64_MAX))
-		__clear_bit(index->open, index->whole);
-	if (unlikely(free == mask))
-		__clear_bit(index->open, index->some);
-	index->free[index->open] = free & ~mask;
+	n = min(want, (u32)WEIR_SEGMENT_SLOTS - bit);
+	taken = weir_index_bits(bit, n);
+	if (unlikely(taken & ~free)) {
+		/* The carry goes up to the first one that is not free. */
+		taken &= free & ~(free + BIT_ULL(bit));
+		n = hweight64(taken);
+	}
+	index->free[index->open] = free & ~taken;
 	*slot = index->open * WEIR_SEGMENT_SLOTS + bit;
 	return n;
+}
+
+/* weir_index_put_row() - frees @n slots of one segment, the entries of which are FREE */
+static inline void weir_index_put_row(struct weir_index *index, u32 slot, u32 n)
+{
+	u32 nr = slot / WEIR_SEGMENT_SLOTS;
+	u64 was = index->free[nr];
+	u64 free = was | weir_index_bits(slot % WEIR_SEGMENT_SLOTS, n);
+
+	index->free[nr] = free;
+	if (unlikely(!was) && nr != index->open)
+		__set_bit(nr, index->some);
+	if (unlikely(free == U64_MAX) && nr != index->open)
+		__set_bit(nr, index->whole);
 }
 
 /* weir_index_put() - frees @n slots side by side, the entries of which are FREE */
 static inline void weir_index_put(struct weir_index *index, u32 slot, u32 n)
 {
 	while (n) {
-		u32 nr = slot / WEIR_SEGMENT_SLOTS;
-		u32 bit = slot % WEIR_SEGMENT_SLOTS;
 		u32 part = weir_index_row(slot, n);
-		u64 free = index->free[nr];
 
-		if (unlikely(!free))
-			__set_bit(nr, index->some);
-		free |= GENMASK_ULL(bit + part - 1, bit);
-		if (unlikely(free == U64_MAX))
-			__set_bit(nr, index->whole);
-		index->free[nr] = free;
+		weir_index_put_row(index, slot, part);
 		slot += part;
 		n -= part;
 	}

@@ -86,14 +86,11 @@ static void weir_pool_hold(struct weir_pool *pool, u32 page)
 		__set_bit(page, pool->used);
 }
 
-static void weir_pool_drop(struct weir_pool *pool, u32 page)
+/* Nobody holds @page any more. */
+void weir_pool_free_page(struct weir_pool *pool, u32 page)
 {
-	u16 *live = weir_pool_live(pool, page);
-
-	if (!--(*live)) {
-		__clear_bit(page, pool->used);
-		pool->low = min(pool->low, page);
-	}
+	__clear_bit(page, pool->used);
+	pool->low = min(pool->low, page);
 }
 
 /*
@@ -110,7 +107,7 @@ static void weir_pool_claim(struct weir_pool *pool, u32 place, u32 units)
 	for (page = place / WEIR_PAGE_UNITS; page * WEIR_PAGE_UNITS < end; page++)
 		weir_pool_hold(pool, page);
 	if (pool->cursor % WEIR_PAGE_UNITS)
-		weir_pool_drop(pool, pool->cursor / WEIR_PAGE_UNITS);
+		weir_pool_drop(pool, pool->cursor / WEIR_PAGE_UNITS, 1);
 	pool->cursor = end;
 }
 
@@ -173,16 +170,7 @@ void weir_pool_put_pages(struct weir_pool *pool, u32 place, u32 units)
 	u32 page;
 
 	for (page = place / WEIR_PAGE_UNITS; page * WEIR_PAGE_UNITS < end; page++)
-		weir_pool_drop(pool, page);
-}
-
-void weir_pool_put_end(struct weir_pool *pool, struct weir_puts *puts)
-{
-	if (!puts->messages)
-		return;
-	*weir_pool_live(pool, puts->page) -= puts->messages - 1;
-	weir_pool_drop(pool, puts->page);
-	puts->messages = 0;
+		weir_pool_drop(pool, page, 1);
 }
 
 int weir_pool_populate(struct weir_pool *pool, struct weir_account *account,

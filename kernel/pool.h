@@ -80,25 +80,71 @@ static inline u16 *weir_pool_live(const struct weir_pool *pool, u32 page)
 	return &pool->blocks[page / WEIR_BLOCK_PAGES]->live[page % WEIR_BLOCK_PAGES];
 }
 
-/* The slow paths of the two below. */
+/* The slow paths of those below. */
+void weir_pool_free_page(struct weir_pool *pool, u32 page);
 u32 weir_pool_take_pages(struct weir_pool *pool, u32 units, u32 *seek);
 void weir_pool_put_pages(struct weir_pool *pool, u32 place, u32 units);
 
-/*
- * A place of @units, or WEIR_NOWHERE: a block must be added, or something freed; or
- * WEIR_NOT_YET: it was looked for as long as others may be held up, and is to be tried
- * again. No place was found below page *@seek, which is 0 for a new search.
- */
-static inline u32 weir_pool_take(struct weir_pool *pool, u32 units, u32 *seek)
-{
-	u32 place = pool->cursor;
+/* Places that are taken together: messages so far in the cursor's page. */
+struct weir_takes {
+	u32 place;			/* where the next one is */
+	u32 room;			/* its most units: all of the page but one */
+	u32 messages;
+	u32 seek;			/* no place was found below this page; 0: a new search */
+};
 
-	/* Nothing, or more than is left of the cursor's page, if it has one. */
-	if (unlikely(!units || units >= -place % WEIR_PAGE_UNITS))
-		return weir_pool_take_pages(pool, units, seek);
-	pool->cursor += units;
-	++*weir_pool_live(pool, place / WEIR_PAGE_UNITS);
-	return place;
+/*
+ * weir_pool_take_begin() - weir_pool_take() may follow, then weir_pool_take_end() must;
+ * @seek is the caller's
+ */
+static inline void weir_pool_take_begin(const struct weir_pool *pool,
+					struct weir_takes *takes)
+{
+	u32 room = -pool->cursor % WEIR_PAGE_UNITS;
+
+	takes->place = pool->cursor;
+	takes->room = room ? room - 1 : 0;
+	takes->messages = 0;
+}
+
+static inline void weir_pool_take_end(struct weir_pool *pool, struct weir_takes *takes)
+{
+	if (!takes->messages)
+		return;
+	*weir_pool_live(pool, pool->cursor / WEIR_PAGE_UNITS) += takes->messages;
+	pool->cursor = takes->place;
+}
+
+/*
+ * Puts @units at *@place; or false, and *@place is WEIR_NOWHERE: a block must be added, or
+ * something freed; or WEIR_NOT_YET: it was looked for as long as others may be held up,
+ * and is to be tried again, with the same @seek.
+ */
+static inline bool weir_pool_take(struct weir_pool *pool, u32 units,
+				  struct weir_takes *takes, u32 *place)
+{
+	/* One comparison for nothing, and for more than is left. */
+	if (unlikely(units - 1 >= takes->room)) {
+		weir_pool_take_end(pool, takes);
+		*place = weir_pool_take_pages(pool, units, &takes->seek);
+		weir_pool_take_begin(pool, takes);
+		return *place < WEIR_NOT_YET;
+	}
+	*place = takes->place;
+	takes->place += units;
+	takes->room -= units;
+	takes->messages++;
+	return true;
+}
+
+/* Drops @messages holds of @page. */
+static inline void weir_pool_drop(struct weir_pool *pool, u32 page, u32 messages)
+{
+	u16 *live = weir_pool_live(pool, page);
+
+	*live -= messages;
+	if (unlikely(!*live))
+		weir_pool_free_page(pool, page);
 }
 
 /* Places that are put back together: messages so far in one page. */
@@ -107,7 +153,12 @@ struct weir_puts {
 	u32 messages;
 };
 
-void weir_pool_put_end(struct weir_pool *pool, struct weir_puts *puts);
+static inline void weir_pool_put_end(struct weir_pool *pool, struct weir_puts *puts)
+{
+	if (puts->messages)
+		weir_pool_drop(pool, puts->page, puts->messages);
+	puts->messages = 0;
+}
 
 /* Gives back a place; weir_pool_put_end() must follow, after perhaps many. */
 static inline void weir_pool_put(struct weir_pool *pool, u32 place, u32 units,
@@ -115,7 +166,8 @@ static inline void weir_pool_put(struct weir_pool *pool, u32 place, u32 units,
 {
 	u32 page = place / WEIR_PAGE_UNITS;
 
-	if (likely(units && place % WEIR_PAGE_UNITS + units <= WEIR_PAGE_UNITS)) {
+	/* All in one page; nothing, at 0, is not. */
+	if (likely((place + units - 1) / WEIR_PAGE_UNITS == page)) {
 		if (unlikely(page != puts->page)) {
 			weir_pool_put_end(pool, puts);
 			puts->page = page;
@@ -147,14 +199,16 @@ static inline void *weir_pool_at(const struct weir_pool *pool, u32 place, u32 at
 static inline void *weir_pool_in_page(const struct weir_pool *pool, u32 place, u32 len)
 {
 	u32 at = place % WEIR_PAGE_UNITS * WEIR_ALIGN;
-	struct weir_block *block;
+	u32 page = place / WEIR_PAGE_UNITS;
 	void *mem;
 
-	if (unlikely(!len || at + len > PAGE_SIZE))
+	/* One comparison for nothing, and for what goes on in the next page. */
+	if (unlikely(len - 1 >= PAGE_SIZE - at))
 		return NULL;
-	block = pool->blocks[place / (WEIR_PAGE_UNITS * WEIR_BLOCK_PAGES)];
-	mem = READ_ONCE(block->pages[place / WEIR_PAGE_UNITS % WEIR_BLOCK_PAGES]);
-	return likely(mem) ? mem + at : NULL;
+	mem = READ_ONCE(pool->blocks[page / WEIR_BLOCK_PAGES]->pages[page % WEIR_BLOCK_PAGES]);
+	if (unlikely(!mem))
+		return NULL;
+	return mem + at;
 }
 
 /*

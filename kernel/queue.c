@@ -59,13 +59,10 @@ static void weir_line_init(struct weir_line *line)
 	init_waitqueue_head(&line->pollers);
 }
 
-static void weir_line_wake(struct weir_line *line, __poll_t events)
+void weir_line_wake_up(struct weir_line *line, __poll_t events)
 {
-	if (wq_has_sleeper(&line->waiters))
-		wake_up_interruptible(&line->waiters);
-	/* After the barrier in wq_has_sleeper(). */
-	if (waitqueue_active(&line->pollers))
-		__wake_up(&line->pollers, TASK_NORMAL, 0, poll_to_key(events));
+	wake_up_interruptible(&line->waiters);
+	__wake_up(&line->pollers, TASK_NORMAL, 0, poll_to_key(events));
 }
 
 static void weir_line_wake_all(struct weir_line *line)
@@ -228,7 +225,7 @@ static int weir_waiter_wake(struct wait_queue_entry *wait, unsigned int mode,
 }
 
 int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
-		    weir_ready_t ready, u64 arg, const struct weir_patience *patience)
+		    weir_ready_t ready, u64 arg, struct weir_patience *patience)
 {
 	struct weir_waiter waiter = {
 		.wait.private = current,
@@ -240,11 +237,12 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 	};
 	int ret = 0;
 
-	if (!patience->wait)
+	if (!patience->timeout_ns)
 		return -EAGAIN;
 	if (patience->elsewhere)
 		return -WEIR_MUST_WAIT;
 
+	weir_patience_begin(patience);
 	atomic_inc(&queue->waiters);
 	for (;;) {
 		ktime_t end = patience->end;
@@ -254,7 +252,7 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 			break;
 		if (signal_pending(current))
 			ret = -ERESTARTSYS;
-		else if (!patience->until)
+		else if (patience->timeout_ns < 0)
 			schedule();
 		else if (!schedule_hrtimeout(&end, HRTIMER_MODE_ABS))
 			ret = -ETIMEDOUT;
@@ -271,14 +269,4 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 	if (ret && (ready(queue, arg) || READ_ONCE(queue->dead)))
 		ret = 0;
 	return ret;
-}
-
-void weir_queue_wake_readers(struct weir_queue *queue)
-{
-	weir_line_wake(&queue->readers, EPOLLIN | EPOLLRDNORM);
-}
-
-void weir_queue_wake_writers(struct weir_queue *queue)
-{
-	weir_line_wake(&queue->writers, EPOLLOUT | EPOLLWRNORM);
 }

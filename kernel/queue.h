@@ -38,6 +38,7 @@
 
 #include <linux/hrtimer.h>
 #include <linux/list.h>
+#include <linux/poll.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
@@ -93,6 +94,7 @@ struct weir_queue {
 	u64 leased;
 	u64 delayed;
 	u64 pinned;
+	u64 pinning;			/* pins, of all consumers */
 	u64 next_offset;
 	u64 received;
 	u64 redelivered;
@@ -156,24 +158,31 @@ static inline void weir_consumer_reach(struct weir_consumer *consumer, u32 nr)
 /* As -WEIR_MUST_WAIT: it has to wait and may not, here. Never reaches user space. */
 #define WEIR_MUST_WAIT 600
 
-/* How long a call may wait. */
+/* How long a call may wait; the clock is only asked by who has to. */
 struct weir_patience {
-	bool wait;			/* at all */
+	s64 timeout_ns;			/* < 0: for ever, 0: not at all */
 	bool elsewhere;			/* not here: -WEIR_MUST_WAIT instead */
 	bool woken;			/* it has waited already, and was told */
-	bool until;			/* there is an end */
-	ktime_t end;			/* CLOCK_MONOTONIC */
+	bool begun;			/* it waits, or has: @end is set */
+	ktime_t end;			/* CLOCK_MONOTONIC; if @timeout_ns > 0 */
 };
 
-static inline struct weir_patience weir_patience(bool nonblock, s64 timeout_ns)
+static inline void weir_patience_init(struct weir_patience *patience, bool nonblock,
+				      bool elsewhere, s64 timeout_ns)
 {
-	struct weir_patience patience = { .wait = !nonblock && timeout_ns };
+	patience->timeout_ns = nonblock ? 0 : timeout_ns;
+	patience->elsewhere = elsewhere;
+	patience->woken = false;
+	patience->begun = false;
+}
 
-	if (timeout_ns > 0) {
-		patience.until = true;
-		patience.end = ktime_add_safe(ktime_get(), ns_to_ktime(timeout_ns));
-	}
-	return patience;
+/* weir_patience_begin() - from the first time on that it has to wait */
+static inline void weir_patience_begin(struct weir_patience *patience)
+{
+	if (!patience->begun && patience->timeout_ns > 0)
+		patience->end = ktime_add_safe(ktime_get(),
+					       ns_to_ktime(patience->timeout_ns));
+	patience->begun = true;
 }
 
 /* queue.c */
@@ -194,7 +203,7 @@ typedef bool (*weir_ready_t)(const struct weir_queue *queue, u64 arg);
  * -ETIMEDOUT, -ERESTARTSYS. What it waited for may be gone again. May sleep.
  */
 int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
-		    weir_ready_t ready, u64 arg, const struct weir_patience *patience);
+		    weir_ready_t ready, u64 arg, struct weir_patience *patience);
 
 /* queue_file.c */
 
@@ -204,7 +213,23 @@ void weir_queue_close(struct weir_queue_file *file);
  * weir_queue_find_consumer() - the consumer that current is on @file, or NULL:
  * add it. Under queue->lock; valid while current lives and @file is open.
  */
-struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file);
+static inline struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file)
+{
+	struct rb_node *node = file->consumers.rb_node;
+	const struct pid *self = task_tgid(current);
+
+	lockdep_assert_held(&file->queue->lock);
+	while (node) {
+		struct weir_consumer *consumer = rb_entry(node, struct weir_consumer, node);
+		const struct pid *pid = consumer->death.pid;
+
+		if (likely(pid == self))
+			return consumer;
+		node = self < pid ? node->rb_left : node->rb_right;
+	}
+	return NULL;
+}
+
 /* weir_queue_add_consumer() - there is one now, or -ENOMEM; may sleep */
 int weir_queue_add_consumer(struct weir_queue_file *file);
 
@@ -215,11 +240,11 @@ int weir_queue_add_consumer(struct weir_queue_file *file);
  * @messages and what they point to, once. May sleep.
  */
 int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
-		    u32 count, const struct cred *sender,
-		    const struct weir_patience *patience, u64 *first);
+		    u32 count, const struct cred *cred, struct weir_patience *patience,
+		    u64 *first);
 /* weir_queue_write() - all that is in @from is one message: its bytes, or -errno */
 ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
-			 const struct cred *sender, const struct weir_patience *patience);
+			 const struct cred *cred, struct weir_patience *patience);
 /* weir_queue_writable() - whether @size bytes have room; see weir_ready_t */
 bool weir_queue_writable(const struct weir_queue *queue, u64 size);
 
@@ -232,7 +257,7 @@ bool weir_queue_writable(const struct weir_queue *queue, u64 size);
 bool weir_queue_readable(const struct weir_queue *queue, u64 file);
 /* weir_queue_read() - as read(2) is described in uapi/linux/weir.h */
 ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
-			const struct weir_patience *patience);
+			struct weir_patience *patience);
 
 #define WEIR_TAKE_RUNS 16
 
@@ -253,22 +278,41 @@ struct weir_take {
 };
 
 /*
- * weir_queue_fetch() - takes messages, leased to current, and copies them if asked
- * to: 0, or -EAGAIN, -ETIMEDOUT, -ERESTARTSYS when there was none, -EMSGSIZE,
- * -EFAULT, -ENOMEM, -ESHUTDOWN. If 0, weir_queue_take_end() must follow.
+ * weir_queue_take() - takes messages, leased to current; before that it settles @settle,
+ * unless it is NULL, or sets its status. 0, or an error for weir_queue_take_again().
  */
-int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
-		     const struct weir_patience *patience);
+int weir_queue_take(struct weir_queue_file *file, struct weir_take *take,
+		    struct weir_run *settle);
+/*
+ * weir_queue_take_again() - does something about the @error of the last try, such as
+ * to wait, and tries again: 0, or -EAGAIN, -ETIMEDOUT, -ERESTARTSYS when there was
+ * none, -EMSGSIZE, -ENOMEM, -ESHUTDOWN. May sleep.
+ */
+int weir_queue_take_again(struct weir_queue_file *file, struct weir_take *take, int error,
+			  struct weir_patience *patience);
+/*
+ * weir_queue_take_copy() - copies what was taken: 0, and weir_queue_take_end() must
+ * follow, or -EFAULT. May sleep.
+ */
+int weir_queue_take_copy(struct weir_queue_file *file, struct weir_take *take);
 /*
  * weir_queue_pass_on() - one is woken for perhaps many messages, and wakes the
  * next one when he has taken his
  */
 void weir_queue_pass_on(struct weir_queue *queue);
+void weir_queue_take_finish(struct weir_queue_file *file, struct weir_take *take,
+			    bool failed);
 /*
  * weir_queue_take_end() - user space knows what was taken, which is settled if
  * that was asked for; or it could not be told, and all goes back
  */
-void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, bool failed);
+static inline void weir_queue_take_end(struct weir_queue_file *file,
+				       struct weir_take *take, bool failed)
+{
+	/* What is read in place is its holder's already. */
+	if (take->buffer || unlikely(failed))
+		weir_queue_take_finish(file, take, failed);
+}
 
 /* weir_queue_settle() - settles @run or sets its status: how many messages */
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);
@@ -304,9 +348,28 @@ u64 weir_queue_purge(struct weir_queue *queue);
 
 /* Between these files. */
 
+void weir_line_wake_up(struct weir_line *line, __poll_t events);
+
+/* Mostly nobody waits. */
+static inline void weir_line_wake(struct weir_line *line, __poll_t events)
+{
+	/* Pairs with prepare_to_wait() and with the barriers of poll and FETCH. */
+	smp_mb();
+	/* After the barrier. */
+	if (unlikely(waitqueue_active(&line->waiters) || waitqueue_active(&line->pollers)))
+		weir_line_wake_up(line, events);
+}
+
 /* After what made @queue readable or writable, without queue->lock. */
-void weir_queue_wake_readers(struct weir_queue *queue);
-void weir_queue_wake_writers(struct weir_queue *queue);
+static inline void weir_queue_wake_readers(struct weir_queue *queue)
+{
+	weir_line_wake(&queue->readers, EPOLLIN | EPOLLRDNORM);
+}
+
+static inline void weir_queue_wake_writers(struct weir_queue *queue)
+{
+	weir_line_wake(&queue->writers, EPOLLOUT | EPOLLWRNORM);
+}
 
 /* All below under queue->lock. */
 
@@ -355,6 +418,19 @@ static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed 
 	WRITE_ONCE(queue->units, queue->units - freed->units);
 	WRITE_ONCE(queue->held, queue->held - freed->entries);
 	WRITE_ONCE(queue->freed, queue->freed + freed->entries);
+}
+
+/* weir_run_settle() - as weir_queue_settle(); weir_run_settled() must follow */
+void weir_run_settle(struct weir_queue_file *file, struct weir_run *run);
+/* Without the lock: what is to be done after that, if not only to wake writers. */
+void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *run);
+
+static inline void weir_run_settled(struct weir_queue_file *file, const struct weir_run *run)
+{
+	if (likely(!run->status && run->op == WEIR_ACK))
+		weir_queue_wake_writers(file->queue);
+	else
+		weir_run_settled_else(file, run);
 }
 
 /*
@@ -407,14 +483,16 @@ void weir_pins_free(struct weir_queue *queue, struct list_head *pins);
 /* weir_pins_new() - up to @count: how many, in @pins; without the lock; may sleep */
 u32 weir_pins_new(struct weir_queue *queue, u32 count, struct list_head *pins);
 
+/* The first of those that were put back, or NULL. */
+static inline struct weir_entry *weir_queue_next_back(const struct weir_queue *queue)
+{
+	return rb_entry_safe(rb_first_cached(&queue->back), struct weir_entry, node);
+}
+
 /* The entry that is delivered next, or NULL. */
 static inline struct weir_entry *weir_queue_next(const struct weir_queue *queue)
 {
-	struct rb_node *back = rb_first_cached(&queue->back);
-
-	if (unlikely(back))
-		return rb_entry(back, struct weir_entry, node);
-	return queue->ready.first;
+	return weir_queue_next_back(queue) ?: queue->ready.first;
 }
 
 /* Takes it, weir_queue_next(), out of its list; @depth is the caller's to count. */

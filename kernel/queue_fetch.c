@@ -45,23 +45,31 @@ struct weir_lease {
 	bool in_place;
 };
 
-/* @entry, which was the next one, is leased; the figures are the caller's. */
-static inline void weir_entry_lease(struct weir_queue *queue, struct weir_entry *entry,
-				    const struct weir_lease *lease)
+/*
+ * @entry, which was the next one, is leased; the figures are the caller's. @plain: it
+ * was never delivered, and is not copied.
+ */
+static __always_inline void weir_entry_lease(struct weir_queue *queue,
+					     struct weir_entry *entry,
+					     const struct weir_lease *lease, const bool plain)
 {
 	struct weir_desc *desc = weir_entry_desc(entry);
+	const u32 deliveries = plain ? 1 : entry->deliveries + 1;
 
-	entry->state = WEIR_LEASED;
-	entry->busy = !lease->in_place;
-	entry->in_place = lease->in_place;
+	if (plain) {
+		entry->mark = weir_mark(WEIR_LEASED, 1) | WEIR_MARK_IN_PLACE;
+	} else {
+		entry->deliveries = deliveries;
+		entry->state = WEIR_LEASED;
+		entry->busy = !lease->in_place;
+		entry->in_place = lease->in_place;
+	}
 	entry->due = lease->due;
 	entry->holder = lease->consumer;
-	if (unlikely(entry->deliveries++))
-		queue->redelivered++;
-	else
-		/* That clock is behind the one of the stamps, by up to a tick. */
+	/* That clock is behind the one of the stamps, by up to a tick. */
+	if (deliveries == 1)
 		desc->first_ns = max(lease->now, desc->stamp_ns);
-	desc->deliveries = entry->deliveries;
+	desc->deliveries = deliveries;
 	trace_weir_deliver(queue, entry);
 }
 
@@ -115,7 +123,9 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 			return ERR_PTR(-EAGAIN);
 		*at = 0;
 		weir_queue_unlist_next(queue, entry);
-		weir_entry_lease(queue, entry, &lease);
+		if (entry->deliveries)
+			queue->redelivered++;
+		weir_entry_lease(queue, entry, &lease, false);
 		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
 		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 		weir_queue_leased(queue, consumer, 1);
@@ -132,7 +142,6 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 	bool rest;
 
 	spin_lock(&queue->lock);
-	entry->busy = false;
 	rest = !settled && at && !file->partial;
 	if (settled) {
 		weir_queue_settle_leased(queue, entry->holder, entry->slot, 1);
@@ -162,7 +171,7 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
  * @reads: a rest will do, too.
  */
 static int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
-			      const struct weir_patience *patience, bool *waited)
+			      struct weir_patience *patience, bool *waited)
 {
 	struct weir_queue *queue = file->queue;
 
@@ -179,7 +188,7 @@ static int weir_queue_prepare(struct weir_queue_file *file, int error, bool read
 }
 
 ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
-			const struct weir_patience *patience)
+			struct weir_patience *patience)
 {
 	struct weir_queue *queue = file->queue;
 	struct weir_entry *entry;
@@ -221,46 +230,66 @@ struct weir_budget {
 	u64 room;
 };
 
-/*
- * Leases as one run the next messages: at most @max, as long as they stand side by
- * side in one segment and @budget is enough. How many.
- */
-static inline u32 weir_queue_take_run(struct weir_queue *queue,
-				      const struct weir_lease *lease,
-				      struct weir_run *run, u32 max,
-				      struct weir_budget *budget)
+/* Whether @budget is enough for @entry too, which it then pays for. */
+static inline bool weir_budget_pay(struct weir_budget *budget, const struct weir_entry *entry)
 {
-	struct weir_entry *first = weir_queue_next(queue);
-	const u64 offset = first->offset;
-	const u32 deliveries = first->deliveries;
-	struct weir_entry *entry = first;
-	u32 n = 0;
+	u64 space = weir_entry_space(entry);
 
-	max = weir_index_row(first->slot, max);
+	if (space > budget->bytes || space + sizeof(struct weir_desc) > budget->room)
+		return false;
+	budget->bytes -= space;
+	budget->room -= space + sizeof(struct weir_desc);
+	return true;
+}
+
+/* @entry is not listed any more: the one behind it, or NULL. */
+static inline struct weir_entry *weir_queue_unlist_back(struct weir_queue *queue,
+							struct weir_entry *entry)
+{
+	rb_erase_cached(&entry->node, &queue->back);
+	return weir_queue_next_back(queue);
+}
+
+/*
+ * Leases as one run the next messages, from @entry on: at most @max, as long as they
+ * stand side by side in one segment, have one history and @budget is enough, which has
+ * paid for the first. How many. @plain: nothing was put back, nothing is copied.
+ */
+static __always_inline u32 weir_queue_take_run(struct weir_queue *queue,
+					       const struct weir_lease *lease,
+					       struct weir_run *run, struct weir_entry *entry,
+					       u32 max, struct weir_budget *budget,
+					       const bool plain)
+{
+	const u32 slot = entry->slot;
+	const struct weir_entry *end = entry + weir_index_row(slot, max);
+	const struct weir_entry *first = entry;
+	const u32 deliveries = plain ? 1 : entry->deliveries + 1;
+	const bool back = !plain && entry->state == WEIR_BACK;
+	u64 offset = entry->offset;
+	struct weir_entry *next;
+	u32 n;
+
+	*run = (struct weir_run){ .offset = offset, .slot = slot, .deliveries = deliveries };
 	do {
-		u64 space = weir_entry_space(entry);
-
+		next = back ? weir_queue_unlist_back(queue, entry) : entry->next;
+		weir_entry_lease(queue, entry, lease, plain);
+		entry++;
+		offset++;
 		/* An entry has a slot for good, so the row is told by the addresses. */
-		if (entry != first + n || entry->offset != offset + n ||
-		    entry->deliveries != deliveries || space > budget->bytes ||
-		    space + sizeof(struct weir_desc) > budget->room)
-			break;
-		budget->bytes -= space;
-		if (!lease->in_place)
-			budget->room -= space + sizeof(struct weir_desc);
-		weir_queue_unlist_next(queue, entry);
-		weir_entry_lease(queue, entry, lease);
-		n++;
-		entry = weir_queue_next(queue);
-	} while (entry && n < max);
+	} while (entry < end && entry == next && entry->offset == offset &&
+		 (plain || (entry->deliveries + 1 == deliveries &&
+			    weir_budget_pay(budget, entry))));
+	if (!back)
+		weir_chain_skip(&queue->ready, next);
 
-	weir_consumer_reach(lease->consumer, first->slot / WEIR_SEGMENT_SLOTS);
-	queue->index.leased[first->slot / WEIR_SEGMENT_SLOTS] += n;
-	weir_segment_due(queue, first->slot, lease->due);
-	*run = (struct weir_run){
-		.offset = offset, .slot = first->slot, .count = n,
-		.deliveries = deliveries + 1,
-	};
+	n = entry - first;
+	weir_consumer_reach(lease->consumer, slot / WEIR_SEGMENT_SLOTS);
+	run->count = n;
+	queue->index.leased[slot / WEIR_SEGMENT_SLOTS] += n;
+	weir_segment_due(queue, slot, lease->due);
+	if (deliveries > 1)
+		queue->redelivered += n;
 	return n;
 }
 
@@ -271,29 +300,42 @@ static bool weir_run_goes_on(const struct weir_run *run, const struct weir_run *
 	       run->deliveries == next->deliveries;
 }
 
-static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take *take)
+/* Takes runs, from the one that begins with @entry on, for which is paid. */
+static __always_inline void weir_queue_take_runs(struct weir_queue *queue,
+						 const struct weir_lease *lease,
+						 struct weir_take *take,
+						 struct weir_entry *entry,
+						 struct weir_budget *budget,
+						 const bool plain)
 {
-	struct weir_queue *queue = file->queue;
-	struct weir_budget budget = { .bytes = take->max_bytes, .room = U64_MAX };
-	struct weir_lease lease = {
-		.due = weir_time_in(take->lease_ns ?: queue->lease_ns),
-		.now = ktime_get_coarse_real_ns(),
-		.in_place = !take->buffer,
-	};
-	struct weir_entry *first;
-	u32 n;
+	const struct weir_run *end = take->runs + take->max_runs;
+	struct weir_run *run = take->runs;
+	u32 left = take->max_messages;
 
-	/* What the dead held comes before what was not yet delivered. */
-	weir_death_settle(&queue->untold);
-	guard(spinlock)(&queue->lock);
-	if (queue->dead)
-		return -ESHUTDOWN;
-	lease.consumer = weir_queue_find_consumer(file);
-	if (!lease.consumer)
-		return -ENOLINK;
-	first = weir_queue_next(queue);
-	if (!first)
-		return -EAGAIN;
+	do {
+		left -= weir_queue_take_run(queue, lease, run, entry, left, budget, plain);
+		if (run > take->runs && weir_run_goes_on(run - 1, run))
+			run[-1].count += run->count;
+		else
+			run++;
+		if (!left || run == end)
+			break;
+		entry = plain ? queue->ready.first : weir_queue_next(queue);
+	} while (entry && (plain || weir_budget_pay(budget, entry)));
+	take->nr_runs = run - take->runs;
+	take->messages = take->max_messages - left;
+	weir_queue_leased(queue, lease->consumer, take->messages);
+}
+
+/*
+ * Takes runs where bytes are counted, for some are copied or only so many are wanted,
+ * or where something was put back.
+ */
+static noinline int weir_queue_take_counted(struct weir_queue *queue,
+					    const struct weir_lease *lease,
+					    struct weir_take *take, struct weir_entry *first)
+{
+	struct weir_budget budget = { .bytes = take->max_bytes, .room = U64_MAX };
 
 	/* One is handed out in any case, unless the buffer is too small for it. */
 	if (weir_entry_space(first) > budget.bytes) {
@@ -306,24 +348,33 @@ static int weir_queue_take_leases(struct weir_queue_file *file, struct weir_take
 		if (take->filled > budget.room)
 			return -EMSGSIZE;
 	}
-	weir_consumer_take(lease.consumer);
-	do {
-		struct weir_run *run = &take->runs[take->nr_runs];
-
-		n = weir_queue_take_run(queue, &lease, run,
-					take->max_messages - take->messages, &budget);
-		if (!n)
-			break;
-		take->messages += n;
-		if (take->nr_runs && weir_run_goes_on(run - 1, run))
-			run[-1].count += n;
-		else
-			take->nr_runs++;
-	} while (take->messages < take->max_messages && take->nr_runs < take->max_runs &&
-		 weir_queue_next(queue));
+	weir_budget_pay(&budget, first);
+	weir_queue_take_runs(queue, lease, take, first, &budget, false);
 	if (take->buffer)
 		take->filled = take->room - budget.room;
-	weir_queue_leased(queue, lease.consumer, take->messages);
+	return 0;
+}
+
+static __always_inline int weir_queue_take_leases(struct weir_queue *queue,
+						  struct weir_queue_file *file,
+						  struct weir_take *take,
+						  struct weir_lease *lease)
+{
+	struct weir_entry *first;
+
+	lockdep_assert_held(&queue->lock);
+	if (unlikely(queue->dead))
+		return -ESHUTDOWN;
+	lease->consumer = weir_queue_find_consumer(file);
+	if (unlikely(!lease->consumer))
+		return -ENOLINK;
+	weir_consumer_take(lease->consumer);
+	first = weir_queue_next(queue);
+	if (unlikely(!first))
+		return -EAGAIN;
+	if (take->buffer || take->max_bytes != U64_MAX || unlikely(first->deliveries))
+		return weir_queue_take_counted(queue, lease, take, first);
+	weir_queue_take_runs(queue, lease, take, first, NULL, true);
 	return 0;
 }
 
@@ -410,7 +461,8 @@ static void weir_take_undo(struct weir_queue_file *file, struct weir_take *take)
 	}
 }
 
-void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, bool failed)
+void weir_queue_take_finish(struct weir_queue_file *file, struct weir_take *take,
+			    bool failed)
 {
 	if (take->buffer)
 		weir_take_copied(file->queue, take, failed);
@@ -418,19 +470,38 @@ void weir_queue_take_end(struct weir_queue_file *file, struct weir_take *take, b
 		weir_take_undo(file, take);
 }
 
-int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
-		     const struct weir_patience *patience)
+int weir_queue_take(struct weir_queue_file *file, struct weir_take *take,
+		    struct weir_run *settle)
 {
-	bool waited = patience->woken;
+	struct weir_queue *queue = file->queue;
+	struct weir_lease lease __uninitialized;
 	int ret;
 
-	take->nr_runs = 0;
-	take->messages = 0;
-	take->filled = 0;
-	while ((ret = weir_queue_take_leases(file, take))) {
-		ret = weir_queue_prepare(file, ret, false, patience, &waited);
-		if (ret)
+	lease.due = weir_time_in(take->lease_ns ?: queue->lease_ns);
+	lease.now = ktime_get_coarse_real_ns();
+	lease.in_place = !take->buffer;
+	/* What the dead held comes before what was not yet delivered. */
+	weir_death_settle(&queue->untold);
+	spin_lock(&queue->lock);
+	if (settle)
+		weir_run_settle(file, settle);
+	ret = weir_queue_take_leases(queue, file, take, &lease);
+	spin_unlock(&queue->lock);
+	if (settle)
+		weir_run_settled(file, settle);
+	return ret;
+}
+
+int weir_queue_take_again(struct weir_queue_file *file, struct weir_take *take, int error,
+			  struct weir_patience *patience)
+{
+	bool waited = patience->woken;
+
+	while (error) {
+		error = weir_queue_prepare(file, error, false, patience, &waited);
+		if (error)
 			break;
+		error = weir_queue_take(file, take, NULL);
 	}
 	/*
 	 * Also when it took nothing: the wake-up was for whoever can. And before
@@ -438,10 +509,14 @@ int weir_queue_fetch(struct weir_queue_file *file, struct weir_take *take,
 	 */
 	if (waited)
 		weir_queue_pass_on(file->queue);
-	if (ret || !take->buffer)
-		return ret;
-	ret = weir_take_copy(file->queue, take);
+	return error;
+}
+
+int weir_queue_take_copy(struct weir_queue_file *file, struct weir_take *take)
+{
+	int ret = weir_take_copy(file->queue, take);
+
 	if (ret)
-		weir_queue_take_end(file, take, true);
+		weir_queue_take_finish(file, take, true);
 	return ret;
 }

@@ -186,20 +186,6 @@ static bool weir_consumer_less(struct rb_node *a, const struct rb_node *b)
 	       rb_entry(b, struct weir_consumer, node)->death.pid;
 }
 
-static int weir_consumer_compare(const void *pid, const struct rb_node *node)
-{
-	const struct pid *other = rb_entry(node, struct weir_consumer, node)->death.pid;
-
-	return (const struct pid *)pid < other ? -1 : (const struct pid *)pid > other;
-}
-
-struct weir_consumer *weir_queue_find_consumer(struct weir_queue_file *file)
-{
-	lockdep_assert_held(&file->queue->lock);
-	return rb_entry_safe(rb_find(task_tgid(current), &file->consumers,
-				     weir_consumer_compare), struct weir_consumer, node);
-}
-
 int weir_queue_add_consumer(struct weir_queue_file *file)
 {
 	struct weir_queue *queue = file->queue;

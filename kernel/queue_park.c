@@ -206,7 +206,7 @@ bool weir_parked_wait(struct weir_parking *parking, struct weir_parked *parked)
 	spin_unlock_irq(&queue->readers.waiters.lock);
 	if (!waits)
 		return false;
-	/* Pairs with wq_has_sleeper(). */
+	/* Pairs with weir_line_wake(). */
 	smp_mb();
 	weir_queue_pass_on(queue);
 	return true;

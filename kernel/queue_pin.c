@@ -54,6 +54,7 @@ void weir_pin_add(struct weir_queue *queue, struct weir_entry *entry, struct wei
 	rb_add(&pin->node, &pin->holder->file->pins, weir_pin_before);
 	list_move(&pin->link, &pin->holder->pins);
 	entry->pins++;
+	queue->pinning++;
 }
 
 static void weir_pin_drop(struct weir_queue *queue, struct weir_pin *pin,
@@ -63,6 +64,7 @@ static void weir_pin_drop(struct weir_queue *queue, struct weir_pin *pin,
 
 	rb_erase(&pin->node, &pin->holder->file->pins);
 	list_move(&pin->link, dropped);
+	queue->pinning--;
 	if (--entry->pins || entry->state != WEIR_PINNED)
 		return;
 	queue->pinned--;

@@ -43,91 +43,102 @@ static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)
 	return READ_ONCE(queue->freed) != then;
 }
 
-static inline void weir_draft_init(struct weir_entry *entry,
-				   const struct weir_message *message, u32 size, u32 place)
-{
-	struct weir_desc *desc = weir_entry_desc(entry);
-
-	entry->state = WEIR_DRAFT;
-	entry->place = place;
-	entry->len = message->len;
-	entry->size = size;
-	desc->pos = (u64)place * WEIR_ALIGN;
-	desc->len = message->len;
-	desc->headers_len = message->headers_len;
-	desc->key_len = message->key_len;
-}
-
 /*
  * Reserves for up to @count messages slots that are side by side, and places: how
  * many, and why not more in @stop.
  */
-static u32 weir_queue_reserve_run(struct weir_queue *queue,
-				  const struct weir_message *message, u32 count,
-				  struct weir_chain *drafts, u32 *seek,
-				  enum weir_stop *stop)
+static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
+						  const struct weir_message *message,
+						  u32 count, struct weir_chain *drafts,
+						  u32 *seek, enum weir_stop *stop)
 {
 	u64 room = queue->max_units - queue->units;
-	struct weir_entry *entry;
-	u32 slot, n, left;
+	struct weir_entry *first, *entry, *end;
+	struct weir_takes takes;
+	u32 slot, n;
 
 	count = min_t(u64, count, queue->max_messages - queue->held);
 	*stop = WEIR_FULL;
-	if (!count)
+	if (unlikely(!count))
 		return 0;
 	n = weir_index_take(&queue->index, count, &slot);
 	*stop = WEIR_NO_SLOT;
-	if (!n)
+	if (unlikely(!n))
 		return 0;
-	entry = weir_index_at(&queue->index, slot);
+	first = weir_index_at(&queue->index, slot);
+	end = first + n;
 	*stop = WEIR_ENOUGH;
-	for (left = n; left; left--, entry++, message++) {
+	takes.seek = *seek;
+	weir_pool_take_begin(&queue->pool, &takes);
+	for (entry = first; entry != end; message++) {
 		u32 size = weir_message_size(message);
 		u32 units = weir_units(size);
-		u32 place;
 
-		if (units > room) {
+		if (unlikely(units > room)) {
 			*stop = WEIR_FULL;
 			break;
 		}
-		place = weir_pool_take(&queue->pool, units, seek);
-		if (unlikely(place >= WEIR_NOT_YET)) {
-			*stop = place == WEIR_NOWHERE ? WEIR_NO_PLACE : WEIR_SEEKING;
+		if (unlikely(!weir_pool_take(&queue->pool, units, &takes, &entry->place))) {
+			*stop = entry->place == WEIR_NOWHERE ? WEIR_NO_PLACE : WEIR_SEEKING;
 			break;
 		}
 		room -= units;
-		weir_draft_init(entry, message, size, place);
-		weir_chain_add(drafts, entry);
+		entry->state = WEIR_DRAFT;
+		entry->len = message->len;
+		entry->size = size;
+		entry->next = entry + 1;
+		entry++;
 	}
-	n -= left;
-	weir_index_put(&queue->index, slot + n, left);
-	WRITE_ONCE(queue->held, queue->held + n);
+	weir_pool_take_end(&queue->pool, &takes);
+	*seek = takes.seek;
 	WRITE_ONCE(queue->units, queue->max_units - room);
+	if (unlikely(entry != end)) {
+		n = entry - first;
+		weir_index_put(&queue->index, slot + n, end - entry);
+		if (!n)
+			return 0;
+	}
+	weir_chain_add_row(drafts, first, entry - 1);
+	WRITE_ONCE(queue->held, queue->held + n);
 	return n;
 }
 
-/*
- * Reserves from message *@done on, as far as it goes. *@seek is where the search for its
- * place goes on, and *@freed what had been freed when that began.
- */
-static enum weir_stop weir_queue_try_reserve(struct weir_queue *queue,
-					     const struct weir_message *messages, u32 count,
-					     u32 *done, struct weir_chain *drafts,
-					     u32 *seek, u64 *freed)
-{
-	enum weir_stop stop = WEIR_ENOUGH;
-	u32 before = *done;
-	bool goes_on = *seek;
+/* What an attempt left to be done: the messages from @done on. */
+struct weir_rest {
+	u32 done;
+	enum weir_stop stop;
+	u32 seek;			/* where the search for a place goes on, or 0 */
+	u64 freed;			/* queue->freed when that search began */
+};
 
-	guard(spinlock)(&queue->lock);
-	if (queue->dead)
-		return WEIR_DEAD;
-	while (*done < count && stop == WEIR_ENOUGH)
-		*done += weir_queue_reserve_run(queue, &messages[*done], count - *done,
-						drafts, seek, &stop);
-	if (!goes_on || *done > before)
-		*freed = queue->freed;
-	return stop;
+/* Reserves from message @rest->done on: true for all of them, or false and @rest. */
+static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
+						   const struct weir_message *messages,
+						   u32 count, struct weir_chain *drafts,
+						   struct weir_rest *rest)
+{
+	const bool goes_on = rest->seek;
+	u32 done = rest->done;
+	enum weir_stop stop;
+
+	spin_lock(&queue->lock);
+	do {
+		stop = WEIR_DEAD;
+		if (unlikely(queue->dead))
+			break;
+		done += weir_queue_reserve_row(queue, messages + done, count - done, drafts,
+					       &rest->seek, &stop);
+		if (likely(done == count)) {
+			spin_unlock(&queue->lock);
+			return true;
+		}
+	} while (stop == WEIR_ENOUGH);
+	if (!goes_on || done > rest->done)
+		rest->freed = queue->freed;
+	rest->done = done;
+	rest->stop = stop;
+	spin_unlock(&queue->lock);
+	return false;
 }
 
 /*
@@ -170,18 +181,21 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 	return 0;
 }
 
-/* Drops @drafts, and what was copied into them: nobody who maps the pool may see it. */
-static void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts)
+/* Drops @drafts from @link on, and what is in them: who maps the pool may not see it. */
+static noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
+				      struct weir_entry **link)
 {
 	struct weir_freed freed = {};
 	struct weir_entry *entry;
+	struct weir_chain rest;
 
-	for (entry = drafts->first; entry; entry = entry->next)
+	weir_chain_cut(drafts, link, &rest);
+	for (entry = rest.first; entry; entry = entry->next)
 		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
 
 	spin_lock(&queue->lock);
-	while (drafts->first) {
-		entry = weir_chain_take(drafts);
+	while (rest.first) {
+		entry = weir_chain_take(&rest);
 		weir_entry_gone(queue, entry, &freed);
 	}
 	weir_queue_freed(queue, &freed);
@@ -189,22 +203,21 @@ static void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts
 	weir_queue_wake_writers(queue);
 }
 
-/* One try: how many are reserved, or an error; -EAGAIN fills in what to wait for. */
-static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_message *messages,
-				  u32 count, struct weir_chain *drafts,
-				  weir_ready_t *ready, u64 *arg)
+/*
+ * Goes on after a try that left @rest: how many are reserved, or an error; -EAGAIN
+ * fills in what to wait for.
+ */
+static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_message *messages,
+				 u32 count, struct weir_chain *drafts, struct weir_rest *rest,
+				 weir_ready_t *ready, u64 *arg)
 {
-	u32 done = 0, seek = 0;
 	int ret = 0;
 
 	do {
-		switch (weir_queue_try_reserve(queue, messages, count, &done, drafts,
-					       &seek, arg)) {
-		case WEIR_ENOUGH:
-			return count;
+		switch (rest->stop) {
 		case WEIR_FULL:
 			*ready = weir_queue_writable;
-			*arg = weir_message_size(&messages[done]);
+			*arg = weir_message_size(&messages[rest->done]);
 			ret = -EAGAIN;
 			break;
 		case WEIR_NO_SLOT:
@@ -217,27 +230,25 @@ static int weir_queue_reserve_now(struct weir_queue *queue, const struct weir_me
 			cond_resched();
 			ret = fatal_signal_pending(current) ? -EINTR : 0;
 			break;
-		case WEIR_DEAD:
+		default:
 			ret = -ESHUTDOWN;
-			break;
 		}
+		if (!ret && weir_queue_try_reserve(queue, messages, count, drafts, rest))
+			return count;
 	} while (!ret);
 	if (ret == -ENOSPC) {
 		/* What is free is in pieces that are too small. */
 		*ready = weir_queue_freed_since;
+		*arg = rest->freed;
 		ret = -EAGAIN;
 	}
-	return done ?: ret;
+	return rest->done ?: ret;
 }
 
-/*
- * Space for up to @count messages: how many, from the first on, in @drafts, in
- * order; or an error for the first. The pages may not be there. May sleep. Ends by
- * commit or abort of all of them.
- */
-static int weir_queue_reserve(struct weir_queue *queue, const struct weir_message *messages,
-			      u32 count, const struct weir_patience *patience,
-			      struct weir_chain *drafts)
+static noinline int weir_queue_reserve_slow(struct weir_queue *queue,
+					    const struct weir_message *messages, u32 count,
+					    struct weir_patience *patience,
+					    struct weir_chain *drafts, struct weir_rest *rest)
 {
 	bool waited = false;
 	weir_ready_t ready;
@@ -245,8 +256,8 @@ static int weir_queue_reserve(struct weir_queue *queue, const struct weir_messag
 	int ret;
 
 	for (;;) {
-		ret = weir_queue_reserve_now(queue, messages, count, drafts, &ready, &arg);
-		if (likely(ret != -EAGAIN))
+		ret = weir_queue_reserve_on(queue, messages, count, drafts, rest, &ready, &arg);
+		if (ret != -EAGAIN)
 			break;
 		/* What does not do for this one may do for the next. */
 		if (waited)
@@ -255,6 +266,9 @@ static int weir_queue_reserve(struct weir_queue *queue, const struct weir_messag
 		if (ret)
 			break;
 		waited = true;
+		ret = count;
+		if (weir_queue_try_reserve(queue, messages, count, drafts, rest))
+			break;
 	}
 	/* One was woken for perhaps much room, and wakes the next. */
 	if (waited)
@@ -262,14 +276,60 @@ static int weir_queue_reserve(struct weir_queue *queue, const struct weir_messag
 	return ret;
 }
 
-/* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
-static int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts,
-			     const struct cred *sender, u64 *first)
+/*
+ * Space for up to @count messages: how many, from the first on, in @drafts, in
+ * order; or an error for the first. The pages may not be there. May sleep. Ends by
+ * commit or abort of all of them.
+ */
+static __always_inline int weir_queue_reserve(struct weir_queue *queue,
+					      const struct weir_message *messages, u32 count,
+					      struct weir_patience *patience,
+					      struct weir_chain *drafts)
+{
+	struct weir_rest rest __uninitialized;
+
+	rest.done = 0;
+	rest.seek = 0;
+	if (likely(weir_queue_try_reserve(queue, messages, count, drafts, &rest)))
+		return count;
+	return weir_queue_reserve_slow(queue, messages, count, patience, drafts, &rest);
+}
+
+/* Who sends, as the initial namespaces number it, and as in struct weir_desc_words. */
+struct weir_sender {
+	u64 ids;
+	u32 pid;
+};
+
+static inline struct weir_sender weir_sender(const struct cred *cred)
 {
 	/* A kuid is what the initial namespace calls it. */
-	const u32 uid = __kuid_val(sender->euid);
-	const u32 gid = __kgid_val(sender->egid);
-	const u32 pid = task_tgid_nr(current);
+	return (struct weir_sender){
+		.ids = __kuid_val(cred->euid) | (u64)__kgid_val(cred->egid) << 32,
+		.pid = task_tgid_nr(current),
+	};
+}
+
+/* What its receiver is told of @draft; commit adds what is only known then. */
+static __always_inline void weir_draft_describe(const struct weir_entry *draft,
+						const struct weir_message *message,
+						const struct weir_sender *sender)
+{
+	struct weir_desc_words *desc = (void *)weir_entry_desc(draft);
+
+	desc->pos = (u64)draft->place * WEIR_ALIGN;
+	desc->lens = message->len | (u64)message->headers_len << 32;
+	desc->parts = message->key_len;
+	desc->ids = sender->ids;
+	desc->pid_slot = sender->pid | (u64)draft->slot << 32;
+	desc->first_ns = 0;
+}
+
+/* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
+static __always_inline int weir_queue_commit(struct weir_queue *queue,
+					     struct weir_chain *drafts, u64 *first)
+{
+	const u64 mark = weir_mark(WEIR_READY, 0);
 	const u64 now = ktime_get_real_ns();
 	struct weir_entry *entry;
 	u64 offset;
@@ -277,28 +337,22 @@ static int weir_queue_commit(struct weir_queue *queue, struct weir_chain *drafts
 	spin_lock(&queue->lock);
 	if (unlikely(queue->dead)) {
 		spin_unlock(&queue->lock);
-		weir_queue_abort(queue, drafts);
+		weir_queue_abort(queue, drafts, &drafts->first);
 		return -ESHUTDOWN;
 	}
 	offset = queue->next_offset;
 	*first = offset;
-	for (entry = drafts->first; entry; entry = entry->next) {
+	entry = drafts->first;
+	do {
 		struct weir_desc *desc = weir_entry_desc(entry);
 
-		entry->deliveries = 0;
-		entry->state = WEIR_READY;
+		entry->mark = mark;
 		entry->offset = offset;
 		desc->offset = offset++;
 		desc->stamp_ns = now;
-		desc->deliveries = 0;
-		desc->first_ns = 0;
-		desc->uid = uid;
-		desc->gid = gid;
-		desc->pid = pid;
-		desc->slot = entry->slot;
 		trace_weir_send(queue, entry);
-	}
-	weir_chain_append(&queue->ready, drafts);
+	} while ((entry = entry->next));
+	weir_chain_splice(&queue->ready, drafts);
 	WRITE_ONCE(queue->depth, queue->depth + (offset - queue->next_offset));
 	queue->next_offset = offset;
 	spin_unlock(&queue->lock);
@@ -321,7 +375,7 @@ static void weir_draft_pad(struct weir_queue *queue, const struct weir_entry *dr
 		weir_pool_zero(&queue->pool, draft->place, at, end - at);
 }
 
-static inline void weir_draft_pad_end(struct weir_queue *queue, const struct weir_entry *draft)
+static noinline void weir_draft_pad_end(struct weir_queue *queue, const struct weir_entry *draft)
 {
 	if (draft->size % WEIR_ALIGN)
 		weir_draft_pad(queue, draft, draft->size, ALIGN(draft->size, WEIR_ALIGN));
@@ -364,8 +418,9 @@ static int weir_draft_fill_rest(struct weir_queue *queue, const struct weir_entr
 	return ret ?: weir_draft_check_headers(queue, draft, headers);
 }
 
-static int weir_draft_fill_slow(struct weir_queue *queue, const struct weir_entry *draft,
-				const struct weir_message *message)
+static noinline int weir_draft_fill_slow(struct weir_queue *queue,
+					 const struct weir_entry *draft,
+					 const struct weir_message *message)
 {
 	int ret;
 
@@ -386,40 +441,46 @@ static int weir_draft_fill_slow(struct weir_queue *queue, const struct weir_entr
 static inline int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *draft,
 				  const struct weir_message *message)
 {
-	void *mem = weir_pool_in_page(&queue->pool, draft->place, draft->size);
+	const u32 size = draft->size;
+	void *mem = weir_pool_in_page(&queue->pool, draft->place, size);
 
-	if (unlikely(!mem || message->len < draft->size))
+	if (unlikely(!mem || message->len != size))
 		return weir_draft_fill_slow(queue, draft, message);
 	/* As for weir_pool_write_user(). */
-	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), message->len))
+	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), size))
 		return -EFAULT;
-	weir_draft_pad_end(queue, draft);
+	if (unlikely(size % WEIR_ALIGN))
+		weir_draft_pad_end(queue, draft);
 	return 0;
 }
 
-/* Fills @drafts: how many, from the first on, the others aborted; or an error. */
-static int weir_queue_fill(struct weir_queue *queue, struct weir_chain *drafts,
-			   const struct weir_message *messages)
+/*
+ * Fills those of @drafts from the one at @link on: how many, from the first on, the
+ * others aborted; or an error.
+ */
+static __always_inline int weir_queue_fill(struct weir_queue *queue,
+					   struct weir_chain *drafts,
+					   struct weir_entry **link,
+					   const struct weir_message *messages,
+					   const struct weir_sender *sender)
 {
-	struct weir_entry **link;
-	struct weir_chain rest;
-	int filled = 0;
+	const struct weir_message *message = messages;
+	struct weir_entry *draft;
 	int ret;
 
-	for (link = &drafts->first; *link; link = &(*link)->next) {
-		ret = weir_draft_fill(queue, *link, &messages[filled]);
+	for (; (draft = *link); link = &draft->next, message++) {
+		ret = weir_draft_fill(queue, draft, message);
 		if (unlikely(ret)) {
-			weir_chain_cut(drafts, link, &rest);
-			weir_queue_abort(queue, &rest);
-			return filled ?: ret;
+			weir_queue_abort(queue, drafts, link);
+			return message - messages ?: ret;
 		}
-		filled++;
+		weir_draft_describe(draft, message, sender);
 	}
-	return filled;
+	return message - messages;
 }
 
-static int weir_queue_check_message(const struct weir_queue *queue,
-				    const struct weir_message *message)
+static noinline int weir_queue_check_parts(const struct weir_queue *queue,
+					   const struct weir_message *message)
 {
 	if (message->flags | message->reserved16 | message->reserved[0] |
 	    message->reserved[1] | message->reserved[2])
@@ -433,14 +494,33 @@ static int weir_queue_check_message(const struct weir_queue *queue,
 	return 0;
 }
 
+/* From this word on it is 0 in most messages: key_len, flags, and what is reserved. */
+#define WEIR_MESSAGE_REST (offsetof(struct weir_message, key_len) / sizeof(u64))
+
+static_assert(sizeof(struct weir_message) == (WEIR_MESSAGE_REST + 4) * sizeof(u64));
+
+static inline int weir_queue_check_message(const struct weir_queue *queue,
+					   const struct weir_message *message)
+{
+	const u64 *rest = (const u64 *)message + WEIR_MESSAGE_REST;
+
+	/* Most messages are a payload, and nothing else is said of them. */
+	if (likely(message->len <= queue->max_size &&
+		   !(message->headers_len | rest[0] | rest[1] | rest[2] | rest[3])))
+		return 0;
+	return weir_queue_check_parts(queue, message);
+}
+
 /* A batch is read, reserved and filled by so many at a time, on the stack. */
-#define WEIR_GROUP 8
+#define WEIR_GROUP 16
 
 /* Reads and checks a group: how many, from the first on, are right; or an error. */
-static int weir_queue_get_group(const struct weir_queue *queue, struct weir_message *group,
-				const struct weir_message __user *from, u32 count)
+static __always_inline int weir_queue_get_group(const struct weir_queue *queue,
+						struct weir_message *group,
+						const struct weir_message __user *from,
+						u32 count)
 {
-	u32 i;
+	const struct weir_message *message = group, *end = group + count;
 	int ret;
 
 	if (count == 1)
@@ -449,62 +529,65 @@ static int weir_queue_get_group(const struct weir_queue *queue, struct weir_mess
 		ret = _inline_copy_from_user(group, from, count * sizeof(*group)) ? -EFAULT : 0;
 	if (ret)
 		return ret;
-	for (i = 0; i < count; i++) {
-		ret = weir_queue_check_message(queue, &group[i]);
+	do {
+		ret = weir_queue_check_message(queue, message);
 		if (unlikely(ret))
-			return i ?: ret;
-	}
+			return message - group ?: ret;
+	} while (++message != end);
 	return count;
 }
 
-/* The next group of a batch becomes drafts: how many, or an error. */
-static int weir_queue_send_group(struct weir_queue *queue,
-				 const struct weir_message __user *from, u32 count,
-				 const struct weir_patience *patience,
-				 struct weir_chain *drafts)
+/* The next group of a batch is added to @drafts: how many, or an error. */
+static __always_inline int weir_queue_send_group(struct weir_queue *queue,
+						 const struct weir_message __user *from,
+						 u32 count,
+						 const struct weir_sender *sender,
+						 struct weir_patience *patience,
+						 struct weir_chain *drafts)
 {
 	struct weir_message group[WEIR_GROUP] __uninitialized;
+	struct weir_entry **link = drafts->end;
 	int ret;
 
 	ret = weir_queue_get_group(queue, group, from, count);
 	if (ret > 0)
 		ret = weir_queue_reserve(queue, group, ret, patience, drafts);
 	if (ret > 0)
-		ret = weir_queue_fill(queue, drafts, group);
+		ret = weir_queue_fill(queue, drafts, link, group, sender);
 	return ret;
 }
 
 int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
-		    u32 count, const struct cred *sender,
-		    const struct weir_patience *patience, u64 *first)
+		    u32 count, const struct cred *cred, struct weir_patience *patience,
+		    u64 *first)
 {
-	static const struct weir_patience none = {};
-	struct weir_chain drafts, group;
+	const struct weir_sender sender = weir_sender(cred);
+	struct weir_chain drafts __uninitialized;
 	u32 sent = 0;
 	int ret, n;
 
 	weir_chain_init(&drafts);
-	weir_chain_init(&group);
 	do {
 		n = min_t(u32, count - sent, WEIR_GROUP);
-		/* Nobody waits for more, having something to send. */
-		ret = weir_queue_send_group(queue, messages + sent, n,
-					    sent ? &none : patience, &group);
+		ret = weir_queue_send_group(queue, messages + sent, n, &sender, patience,
+					    &drafts);
 		if (ret <= 0)
 			break;
-		weir_chain_append(&drafts, &group);
 		sent += ret;
+		/* Nobody waits for more, having something to send. */
+		patience->timeout_ns = 0;
 	} while (ret == n && sent < count);
 	if (!sent)
 		return ret;
-	ret = weir_queue_commit(queue, &drafts, sender, first);
+	ret = weir_queue_commit(queue, &drafts, first);
 	return ret ?: sent;
 }
 
 ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
-			 const struct cred *sender, const struct weir_patience *patience)
+			 const struct cred *cred, struct weir_patience *patience)
 {
 	const size_t len = iov_iter_count(from);
+	const struct weir_sender sender = weir_sender(cred);
 	const struct weir_message message = { .len = len };
 	struct weir_chain drafts;
 	u64 offset;
@@ -520,10 +603,11 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	if (!ret)
 		ret = weir_pool_write_iter(&queue->pool, drafts.first->place, 0, len, from);
 	if (ret) {
-		weir_queue_abort(queue, &drafts);
+		weir_queue_abort(queue, &drafts, &drafts.first);
 		return ret;
 	}
 	weir_draft_pad_end(queue, drafts.first);
-	ret = weir_queue_commit(queue, &drafts, sender, &offset);
+	weir_draft_describe(drafts.first, &message, &sender);
+	ret = weir_queue_commit(queue, &drafts, &offset);
 	return ret ?: len;
 }

@@ -5,42 +5,60 @@
 /* Entries that are worked on before the lock is given to others. */
 #define WEIR_PURGE_CHUNK 128
 
-/* @n entries side by side are gone, and their slots free where nobody pins them. */
-static void weir_row_settle(struct weir_queue *queue, struct weir_entry *entry, u32 n,
-			    struct weir_freed *freed)
+/* Settles entries of one segment, some of which are pinned: those stay in their slots. */
+static noinline void weir_row_settle_pinned(struct weir_queue *queue, struct weir_entry *entry,
+					    const struct weir_entry *end,
+					    struct weir_freed *freed)
 {
-	const struct weir_entry *end = entry + n;
-	u32 slot = entry->slot;
-
-	queue->index.leased[slot / WEIR_SEGMENT_SLOTS] -= n;
-	for (; entry < end; entry++) {
+	do {
 		trace_weir_settle(queue, entry);
-		if (likely(!entry->pins)) {
-			weir_entry_free(queue, entry, freed);
-			continue;
-		}
-		weir_entry_pinned(queue, entry);
-		weir_index_put(&queue->index, slot, entry->slot - slot);
-		slot = entry->slot + 1;
+		weir_entry_gone(queue, entry, freed);
+	} while (++entry != end);
+}
+
+/* @n entries of one segment, all @holder's, are gone, unless they are pinned. */
+static __always_inline void weir_row_settle(struct weir_queue *queue,
+					    struct weir_consumer *holder, u32 slot, u32 n)
+{
+	struct weir_entry *entry = weir_index_at(&queue->index, slot);
+	const struct weir_entry *end = entry + n;
+	struct weir_freed freed = {};
+
+	lockdep_assert_held(&queue->lock);
+	queue->index.leased[slot / WEIR_SEGMENT_SLOTS] -= n;
+	holder->leased -= n;
+	queue->leased -= n;
+	queue->settled += n;
+	if (unlikely(queue->pinning)) {
+		weir_row_settle_pinned(queue, entry, end, &freed);
+	} else {
+		weir_index_put_row(&queue->index, slot, n);
+		do {
+			trace_weir_settle(queue, entry);
+			weir_entry_free(queue, entry, &freed);
+		} while (++entry != end);
 	}
-	weir_index_put(&queue->index, slot, entry[-1].slot + 1 - slot);
+	weir_queue_freed(queue, &freed);
+}
+
+static __always_inline void weir_leased_settle(struct weir_queue *queue,
+					       struct weir_consumer *holder, u32 slot,
+					       u32 count)
+{
+	u32 n;
+
+	do {
+		n = weir_index_row(slot, count);
+		weir_row_settle(queue, holder, slot, n);
+		slot += n;
+		count -= n;
+	} while (unlikely(count));
 }
 
 void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *holder,
 			      u32 slot, u32 count)
 {
-	struct weir_freed freed = {};
-	u32 done, n;
-
-	lockdep_assert_held(&queue->lock);
-	for (done = 0; done < count; done += n) {
-		n = weir_index_row(slot + done, count - done);
-		weir_row_settle(queue, weir_index_at(&queue->index, slot + done), n, &freed);
-	}
-	weir_queue_freed(queue, &freed);
-	holder->leased -= count;
-	queue->leased -= count;
-	queue->settled += count;
+	weir_leased_settle(queue, holder, slot, count);
 }
 
 static bool weir_entry_before(struct rb_node *a, const struct rb_node *b)
@@ -57,6 +75,7 @@ static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entr
 	lockdep_assert_held(&queue->lock);
 	if (holder->file->partial == entry)
 		holder->file->partial = NULL;
+	entry->busy = false;
 	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]--;
 	holder->leased--;
 	queue->leased--;
@@ -93,46 +112,68 @@ void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry)
 	weir_entry_add_back(queue, entry);
 }
 
-/* Whether the @n entries from @entry on are leased as @run says, to @holder. */
-static inline int weir_row_check(const struct weir_entry *entry, u32 n, u64 offset,
-				 u32 deliveries, const struct weir_consumer *holder)
+/* Whether @entry is leased as it says, to @holder; with a look at each field. */
+static noinline int weir_entry_check(const struct weir_entry *entry, u64 offset,
+				     u32 deliveries, const struct weir_consumer *holder)
 {
-	const struct weir_entry *partial = holder->file->partial;
-
-	for (; n; n--, entry++, offset++) {
-		if (unlikely(entry->state != WEIR_LEASED || entry->offset != offset ||
-			     entry->deliveries != deliveries || entry->holder != holder))
-			return -ESTALE;
-		if (unlikely(entry->busy || entry == partial))
-			return -EBUSY;
-	}
-	return 0;
+	if (entry->state != WEIR_LEASED || entry->offset != offset ||
+	    entry->deliveries != deliveries || entry->holder != holder)
+		return -ESTALE;
+	return entry->busy ? -EBUSY : 0;
 }
 
 /*
- * Whether all of @run is leased through @file as it says, to one holder. Its numbers
- * are user space's: a slot that does not exist, or wraps around, has no such entry.
+ * Whether the @n entries from @slot on, of one segment, are leased through @file, to one
+ * holder (*@holder, if there is one already), as it says. The numbers are user space's:
+ * a slot that does not exist has no such entry.
  */
-static int weir_run_check(struct weir_queue_file *file, const struct weir_run *run,
-			  struct weir_consumer **holder)
+static __always_inline int weir_row_check(const struct weir_queue_file *file, u32 slot, u32 n,
+					  u64 offset, u32 deliveries,
+					  struct weir_consumer **holder)
 {
-	struct weir_index *index = &file->queue->index;
-	u32 done, n;
+	const struct weir_entry *entry = weir_index_find(&file->queue->index, slot);
+	const struct weir_entry *end = entry + n;
+	u64 mark;
 	int ret;
 
-	for (done = 0; done < run->count; done += n) {
-		struct weir_entry *entry = weir_index_find(index, run->slot + done);
-
-		if (!entry || entry->state != WEIR_LEASED || entry->holder->file != file)
-			return -ESTALE;
-		if (!done)
-			*holder = entry->holder;
-		n = weir_index_row(run->slot + done, run->count - done);
-		ret = weir_row_check(entry, n, run->offset + done, run->deliveries, *holder);
-		if (ret)
-			return ret;
-	}
+	if (unlikely(!entry || entry->state != WEIR_LEASED || entry->holder->file != file))
+		return -ESTALE;
+	if (!*holder)
+		*holder = entry->holder;
+	/* Mostly all are read in place, or none, and none is pinned. */
+	mark = weir_mark(WEIR_LEASED, deliveries) | (entry->mark & WEIR_MARK_IN_PLACE);
+	do {
+		if (unlikely(entry->offset != offset || entry->mark != mark ||
+			     entry->holder != *holder)) {
+			ret = weir_entry_check(entry, offset, deliveries, *holder);
+			if (ret)
+				return ret;
+		}
+		offset++;
+	} while (++entry != end);
 	return 0;
+}
+
+/* Whether all of @run is leased through @file as it says, to one holder. */
+static __always_inline int weir_run_check(const struct weir_queue_file *file,
+					  const struct weir_run *run,
+					  struct weir_consumer **holder)
+{
+	u32 left = run->count, slot = run->slot;
+	u64 offset = run->offset;
+	int ret;
+
+	*holder = NULL;
+	do {
+		/* Slots do not wrap around: there are not as many. */
+		u32 n = weir_index_row(slot, left);
+
+		ret = weir_row_check(file, slot, n, offset, run->deliveries, holder);
+		slot += n;
+		offset += n;
+		left -= n;
+	} while (unlikely(left && !ret));
+	return ret;
 }
 
 static void weir_run_release(struct weir_queue *queue, const struct weir_run *run)
@@ -163,12 +204,13 @@ static void weir_run_extend(struct weir_queue *queue, const struct weir_run *run
 }
 
 /* What @run says is true: does it. */
-static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run,
-			   struct weir_consumer *holder)
+static __always_inline void weir_run_apply(struct weir_queue *queue,
+					   const struct weir_run *run,
+					   struct weir_consumer *holder)
 {
 	switch (run->op) {
 	case WEIR_ACK:
-		weir_queue_settle_leased(queue, holder, run->slot, run->count);
+		weir_leased_settle(queue, holder, run->slot, run->count);
 		break;
 	case WEIR_RELEASE:
 		weir_run_release(queue, run);
@@ -179,9 +221,10 @@ static void weir_run_apply(struct weir_queue *queue, const struct weir_run *run,
 	}
 }
 
-static bool weir_run_valid(const struct weir_run *run)
+static inline bool weir_run_valid(const struct weir_run *run)
 {
-	return run->count && run->count <= WEIR_BATCH_MAX && run->op <= WEIR_EXTEND &&
+	/* One comparison for none and for too many. */
+	return run->count - 1 < WEIR_BATCH_MAX && run->op <= WEIR_EXTEND &&
 	       !(run->op == WEIR_ACK && run->delay_ms);
 }
 
@@ -200,31 +243,39 @@ static void weir_run_late(struct weir_queue_file *file, const struct weir_run *r
 	weir_pins_free(queue, &dropped);
 }
 
-u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
+void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *run)
+{
+	if (run->status == -ESTALE)
+		weir_run_late(file, run);
+	else if (!run->status && run->op == WEIR_RELEASE)
+		weir_queue_wake_readers(file->queue);
+}
+
+void weir_run_settle(struct weir_queue_file *file, struct weir_run *run)
 {
 	struct weir_queue *queue = file->queue;
 	struct weir_consumer *holder;
 
-	if (!weir_run_valid(run)) {
+	lockdep_assert_held(&queue->lock);
+	if (unlikely(!weir_run_valid(run)))
 		run->status = -EINVAL;
-		return 0;
-	}
+	else if (unlikely(queue->dead))
+		run->status = -ESHUTDOWN;
+	else
+		run->status = weir_run_check(file, run, &holder);
+	if (likely(!run->status))
+		weir_run_apply(queue, run, holder);
+}
+
+u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
+{
+	struct weir_queue *queue = file->queue;
 
 	spin_lock(&queue->lock);
-	run->status = queue->dead ? -ESHUTDOWN : weir_run_check(file, run, &holder);
-	if (!run->status)
-		weir_run_apply(queue, run, holder);
+	weir_run_settle(file, run);
 	spin_unlock(&queue->lock);
-
-	if (unlikely(run->status == -ESTALE))
-		weir_run_late(file, run);
-	if (run->status)
-		return 0;
-	if (run->op == WEIR_ACK)
-		weir_queue_wake_writers(queue);
-	else if (run->op == WEIR_RELEASE)
-		weir_queue_wake_readers(queue);
-	return run->count;
+	weir_run_settled(file, run);
+	return run->status ? 0 : run->count;
 }
 
 /* Drops some of what is ready and was sent before @end: how many. */

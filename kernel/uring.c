@@ -55,7 +55,7 @@ static void weir_errand_done(struct weir_errand *errand, long ret, unsigned int 
 /* In the task that submitted it, or, when that is dead, in any other. */
 static void weir_errand_resume(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 {
-	const struct weir_patience patience = { .wait = true, .elsewhere = true, .woken = true };
+	struct weir_patience patience = { .timeout_ns = -1, .elsewhere = true, .woken = true };
 	struct weir_errand *errand = *weir_errand_of(ioucmd);
 	struct weir_parking *parking = &weir_errand_file(errand)->parking;
 	int over;
@@ -134,7 +134,7 @@ static int weir_uring_park(struct io_uring_cmd *ioucmd, const struct weir_fetch_
 		return -ENOMEM;
 	errand->ioucmd = ioucmd;
 	errand->call = *call;
-	errand->parked.key = (uintptr_t)call->command.arg;
+	errand->parked.key = (uintptr_t)call->user;
 	errand->parked.tell = weir_errand_tell;
 	hrtimer_init(&errand->timer, CLOCK_MONOTONIC, HRTIMER_MODE_ABS);
 	errand->timer.function = weir_errand_expire;
@@ -144,23 +144,26 @@ static int weir_uring_park(struct io_uring_cmd *ioucmd, const struct weir_fetch_
 	atomic_inc(&qfile->queue->waiters);
 	weir_parked_begin(&qfile->parking, &errand->parked);
 	io_uring_cmd_mark_cancelable(ioucmd, issue_flags);
-	if (call->patience.until)
-		hrtimer_start(&errand->timer, call->patience.end, HRTIMER_MODE_ABS);
+	weir_patience_begin(&errand->call.patience);
+	if (call->patience.timeout_ns > 0)
+		hrtimer_start(&errand->timer, errand->call.patience.end, HRTIMER_MODE_ABS);
 	if (!weir_parked_wait(&qfile->parking, &errand->parked))
 		weir_errand_tell(&errand->parked);
 	return -EIOCBQUEUED;
 }
 
-static long weir_uring_fetch(struct io_uring_cmd *ioucmd, const struct weir_command *command,
+static long weir_uring_fetch(struct io_uring_cmd *ioucmd, struct weir_command command,
 			     unsigned int issue_flags)
 {
 	struct weir_queue_file *qfile = ioucmd->file->private_data;
-	struct weir_fetch_call call;
+	struct weir_fetch_call call __uninitialized;
 	struct weir_patience patience;
 	long ret;
 
+	if (READ_ONCE(qfile->queue->dead))
+		return -ESHUTDOWN;
 	/* It would wait for deaths, which cannot be had by being parked. */
-	if (command->elsewhere && weir_death_untold(&qfile->queue->untold))
+	if (command.elsewhere && weir_death_untold(&qfile->queue->untold))
 		return -WEIR_MUST_WAIT;
 	ret = weir_fetch_begin(&call, ioucmd->file, command);
 	if (ret)
@@ -175,20 +178,24 @@ static long weir_uring_fetch(struct io_uring_cmd *ioucmd, const struct weir_comm
  * The SQE is the user's memory, perhaps: each field is read once, and not any
  * more after this.
  */
-static int weir_command_from_uring(struct weir_command *command,
-				   const struct io_uring_cmd *ioucmd,
-				   unsigned int issue_flags)
+static int weir_command_of_uring(struct weir_command *command,
+				 const struct io_uring_cmd *ioucmd,
+				 unsigned int issue_flags)
 {
 	const struct weir_uring_cmd *cmd = io_uring_sqe_cmd(ioucmd->sqe);
-	int ret;
+	const u64 arg = READ_ONCE(cmd->addr);
+	const u32 size = READ_ONCE(cmd->len);
 
-	ret = weir_command_from_ioctl(command, ioucmd->file, ioucmd->cmd_op, 0);
-	if (ret)
-		return ret;
+	*command = weir_command_of_ioctl(ioucmd->file, ioucmd->cmd_op, arg);
+	if (!weir_command_known(*command))
+		return -ENOTTY;
 	if (READ_ONCE(cmd->flags))
 		return -EINVAL;
-	command->arg = u64_to_user_ptr(READ_ONCE(cmd->addr));
-	command->size = READ_ONCE(cmd->len);
+	/* No more than the number of an ioctl can say. */
+	if (size > _IOC_SIZEMASK)
+		return -E2BIG;
+	command->nr &= ~IOCSIZE_MASK;
+	command->nr |= size << IOCSIZE_SHIFT;
 	command->elsewhere = issue_flags & IO_URING_F_NONBLOCK;
 	return 0;
 }
@@ -201,13 +208,13 @@ int weir_uring_cmd(struct io_uring_cmd *ioucmd, unsigned int issue_flags)
 	if (issue_flags & IO_URING_F_CANCEL)
 		return weir_errand_cancel(ioucmd, issue_flags);
 
-	ret = weir_command_from_uring(&command, ioucmd, issue_flags);
+	ret = weir_command_of_uring(&command, ioucmd, issue_flags);
 	if (ret)
 		return ret;
 	if (_IOC_NR(command.nr) == _IOC_NR(WEIR_IOC_FETCH))
-		ret = weir_uring_fetch(ioucmd, &command, issue_flags);
+		ret = weir_uring_fetch(ioucmd, command, issue_flags);
 	else
-		ret = weir_command_queue(ioucmd->file, &command);
+		ret = weir_command_queue(ioucmd->file, command);
 
 	switch (ret) {
 	case -WEIR_MUST_WAIT:

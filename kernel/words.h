@@ -52,11 +52,4 @@ fault:
 			       (n) * (sizeof(*(to)) / sizeof(u64)));		\
 	})
 
-#define weir_put_structs(to, from, n)						\
-	({									\
-		BUILD_BUG_ON(sizeof(*(from)) % sizeof(u64));			\
-		weir_put_words((u64 __user *)(to), (const u64 *)(from),		\
-			       (n) * (sizeof(*(from)) / sizeof(u64)));		\
-	})
-
 #endif
