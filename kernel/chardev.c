@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/module.h>
 #include <linux/poll.h>
@@ -94,6 +95,23 @@ static const struct file_operations weir_chardev_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = weir_uring_cmd,
 };
+
+struct weir_queue *weir_chardev_target(int fd)
+{
+	struct weir_queue *queue = ERR_PTR(-EBADF);
+	struct file *file = fget(fd);
+
+	if (!file)
+		return queue;
+	if (file->f_op == &weir_chardev_fops && file->f_mode & FMODE_WRITE) {
+		const struct weir_queue_file *qfile = file->private_data;
+
+		queue = qfile->queue;
+		weir_object_get(&queue->object);
+	}
+	fput(file);
+	return queue;
+}
 
 const struct weir_doors weir_queue_doors = {
 	.fops = &weir_chardev_fops,

@@ -80,7 +80,7 @@ static long weir_command_send(struct file *file, struct weir_command command)
 
 /* Settles @count runs at @runs: how many messages, or -EFAULT. */
 static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __user *runs,
-			     u32 count)
+			     u32 count, struct weir_reason *reason)
 {
 	struct weir_run few[WEIR_FEW_RUNS] __uninitialized;
 	long settled = 0;
@@ -93,7 +93,7 @@ static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __us
 		for (i = 0; i < n; i++) {
 			s32 before = few[i].status;
 
-			settled += weir_queue_settle(qfile, &few[i]);
+			settled += weir_queue_settle(qfile, &few[i], reason);
 			/* Mostly it says 0 already. */
 			if (few[i].status != before &&
 			    put_user(few[i].status, &runs[i].status))
@@ -107,7 +107,9 @@ static long weir_settle_runs(struct weir_queue_file *qfile, struct weir_run __us
 
 static long weir_command_settle(struct file *file, struct weir_command command)
 {
+	struct weir_reason *reason;
 	struct weir_settle settle;
+	long settled;
 	int ret;
 
 	ret = weir_command_get(command, &settle, sizeof(settle));
@@ -115,10 +117,16 @@ static long weir_command_settle(struct file *file, struct weir_command command)
 		return ret;
 	if (!(file->f_mode & FMODE_READ))
 		return -EACCES;
-	if (settle.flags || !settle.count || settle.count > WEIR_BATCH_MAX)
+	if (settle.flags || settle.reserved || !settle.count ||
+	    settle.count > WEIR_BATCH_MAX || settle.reason_len > WEIR_REASON_MAX)
 		return -EINVAL;
-	return weir_settle_runs(file->private_data, u64_to_user_ptr(settle.runs),
-				settle.count);
+	reason = weir_reason_new(u64_to_user_ptr(settle.reason), settle.reason_len);
+	if (IS_ERR(reason))
+		return PTR_ERR(reason);
+	settled = weir_settle_runs(file->private_data, u64_to_user_ptr(settle.runs),
+				   settle.count, reason);
+	weir_reason_put(reason);
+	return settled;
 }
 
 static __always_inline int weir_check_fetch(const struct file *file, const struct weir_fetch *fetch)
@@ -164,7 +172,7 @@ static __always_inline long weir_call_settle(const struct weir_fetch_call *call,
 	long ret = 0;
 
 	if (unlikely(before))
-		ret = weir_settle_runs(call->file->private_data, runs, before);
+		ret = weir_settle_runs(call->file->private_data, runs, before, NULL);
 	if (ret < 0)
 		return ret;
 	return weir_get_structs(last, runs + before, 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/ctype.h>
+#include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
 #include <linux/module.h>
@@ -28,23 +29,31 @@ static int weir_control_check_name(const char *name)
 
 static int weir_control_check_create(const struct weir_create *create)
 {
-	const struct weir_policy *policy = &create->policy;
-
 	if (create->type != WEIR_TYPE_QUEUE || create->reserved ||
 	    create->flags & ~WEIR_CREATE_PRIVATE || create->mode & ~0777)
 		return -EINVAL;
-	if (policy->max_messages > WEIR_MAX_MESSAGES)
-		return -EINVAL;
-	if (policy->max_bytes && (policy->max_bytes < WEIR_MIN_BYTES ||
-				  policy->max_bytes > WEIR_MAX_BYTES))
-		return -EINVAL;
-	return weir_control_check_name(create->name);
+	return weir_policy_check(&create->policy) ?: weir_control_check_name(create->name);
+}
+
+/* The dead letter queue that @policy names, counted, or NULL; or ERR_PTR(). */
+static struct weir_queue *weir_control_heir(const struct weir_policy *policy)
+{
+	if (!(policy->flags & WEIR_POLICY_DEAD_LETTER))
+		return NULL;
+	return weir_chardev_target(policy->dead_letter);
+}
+
+static void weir_control_put_heir(struct weir_queue *heir)
+{
+	if (heir)
+		weir_object_put(&heir->object);
 }
 
 static long weir_control_create(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
 	struct weir_create create;
+	struct weir_queue *heir;
 	int ret;
 
 	ret = weir_command_get(command, &create, sizeof(create));
@@ -53,7 +62,12 @@ static long weir_control_create(struct file *file, struct weir_command command)
 	ret = weir_control_check_create(&create);
 	if (ret)
 		return ret;
-	return weir_queue_create(instance, &create, file->f_cred, &weir_queue_doors);
+	heir = weir_control_heir(&create.policy);
+	if (IS_ERR(heir))
+		return PTR_ERR(heir);
+	ret = weir_queue_create(instance, &create, heir, file->f_cred, &weir_queue_doors);
+	weir_control_put_heir(heir);
+	return ret;
 }
 
 /* The object that a command is to change; under instance->lock. */
@@ -90,6 +104,41 @@ static long weir_control_destroy(struct file *file, struct weir_command command)
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
 	return weir_queue_destroy(queue, destroy.flags & WEIR_DESTROY_FORCE);
+}
+
+static int weir_control_alter_named(struct file *file, const struct weir_alter *alter,
+				    struct weir_queue *heir)
+{
+	struct weir_instance *instance = file->private_data;
+	struct weir_queue *queue;
+
+	guard(mutex)(&instance->lock);
+	queue = weir_control_managed(file, alter->name);
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	return weir_queue_alter(queue, &alter->policy, heir);
+}
+
+static long weir_control_alter(struct file *file, struct weir_command command)
+{
+	struct weir_alter alter;
+	struct weir_queue *heir;
+	int ret;
+
+	ret = weir_command_get(command, &alter, sizeof(alter));
+	if (ret)
+		return ret;
+	if (alter.flags || alter.reserved)
+		return -EINVAL;
+	ret = weir_policy_check(&alter.policy);
+	if (ret)
+		return ret;
+	heir = weir_control_heir(&alter.policy);
+	if (IS_ERR(heir))
+		return PTR_ERR(heir);
+	ret = weir_control_alter_named(file, &alter, heir);
+	weir_control_put_heir(heir);
+	return ret;
 }
 
 static long weir_control_purge(struct file *file, struct weir_command command)
@@ -173,6 +222,8 @@ static long weir_control_ioctl(struct file *file, unsigned int nr, unsigned long
 		return weir_control_destroy(file, command);
 	case _IOC_NR(WEIR_IOC_PURGE):
 		return weir_control_purge(file, command);
+	case _IOC_NR(WEIR_IOC_ALTER):
+		return weir_control_alter(file, command);
 	case _IOC_NR(WEIR_IOC_INFO):
 		return weir_control_info(file, command);
 	default:

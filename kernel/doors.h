@@ -111,6 +111,12 @@ long weir_uring_cancel(struct weir_queue_file *qfile, u64 addr);
 /* weir_mmap() - maps the index or the pool of a queue's file */
 int weir_mmap(struct file *file, struct vm_area_struct *vma);
 
+/*
+ * weir_chardev_target() - the queue behind a descriptor that is open for writing,
+ * counted; or ERR_PTR()
+ */
+struct weir_queue *weir_chardev_target(int fd);
+
 extern const struct weir_doors weir_queue_doors;
 extern const struct attribute_group *weir_queue_groups[];
 

@@ -41,6 +41,7 @@
 
 struct weir_account;
 struct weir_consumer;
+struct weir_reason;
 
 /**
  * enum weir_state - of an entry
@@ -50,6 +51,7 @@ struct weir_consumer;
  * @WEIR_BACK:   delivered and put back, in the tree of such, by offset
  * @WEIR_DELAYED: put back, or sent, to be delivered later; in no list
  * @WEIR_LEASED: delivered, its holder's; in no list
+ * @WEIR_DYING:  dead, in the chain of those that are to be buried
  * @WEIR_PINNED: settled, but its bytes may still be read by who held it before; in
  *               no list
  */
@@ -60,12 +62,18 @@ enum weir_state {
 	WEIR_BACK,
 	WEIR_DELAYED,
 	WEIR_LEASED,
+	WEIR_DYING,
 	WEIR_PINNED,
 };
 
 struct weir_entry {
 	union {
-		struct weir_entry *next;	/* DRAFT, READY: in a chain */
+		struct {
+			struct weir_entry *next; /* DRAFT, READY, DYING: in a chain */
+			struct weir_reason *text; /* DYING: counted, or NULL */
+			u32 last_uid;		/* DYING: who held it */
+			u32 last_pid;
+		};
 		struct rb_node node;		/* BACK */
 		u64 due;			/* LEASED, DELAYED: when that ends */
 	};
@@ -82,7 +90,10 @@ struct weir_entry {
 			u32 deliveries;
 			u8 state;	/* enum weir_state */
 			bool busy;	/* being copied out, or read in part */
-			bool in_place;	/* LEASED: its holder reads it in the pool */
+			union {
+				bool in_place;	/* LEASED: its holder reads it in the pool */
+				u8 reason;	/* DYING: enum weir_death_reason */
+			};
 			u8 pins;	/* former holders who may still do so */
 		};
 	};

@@ -264,7 +264,7 @@ size_t weir_pool_read_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
 	return copied;
 }
 
-void weir_pool_read(struct weir_pool *pool, u32 place, u32 at, u32 len, void *to)
+void weir_pool_read(const struct weir_pool *pool, u32 place, u32 at, u32 len, void *to)
 {
 	void *mem;
 	u32 part;
@@ -273,6 +273,28 @@ void weir_pool_read(struct weir_pool *pool, u32 place, u32 at, u32 len, void *to
 		memcpy(to, mem, part);
 		to += part;
 	}
+}
+
+void weir_pool_write(struct weir_pool *pool, u32 place, u32 at, u32 len, const void *from)
+{
+	void *mem;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part) {
+		memcpy(mem, from, part);
+		from += part;
+	}
+}
+
+void weir_pool_copy(struct weir_pool *pool, u32 place, const struct weir_pool *from,
+		    u32 from_place, u32 len)
+{
+	void *mem;
+	u32 at = 0;
+	u32 part;
+
+	weir_pool_for_each(pool, place, at, len, mem, part)
+		weir_pool_read(from, from_place, at, part, mem);
 }
 
 void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len)

@@ -228,7 +228,11 @@ int weir_pool_read_user(struct weir_pool *pool, u32 place, u32 at, u32 len,
 /* As far as it goes: bytes copied. */
 size_t weir_pool_read_iter(struct weir_pool *pool, u32 place, u32 at, u32 len,
 			   struct iov_iter *to);
-void weir_pool_read(struct weir_pool *pool, u32 place, u32 at, u32 len, void *to);
+void weir_pool_read(const struct weir_pool *pool, u32 place, u32 at, u32 len, void *to);
+/* Kernel memory, and a place of another pool; both places are there. */
+void weir_pool_write(struct weir_pool *pool, u32 place, u32 at, u32 len, const void *from);
+void weir_pool_copy(struct weir_pool *pool, u32 place, const struct weir_pool *from,
+		    u32 from_place, u32 len);
 /* Pages that are not there are left out. */
 void weir_pool_zero(struct weir_pool *pool, u32 place, u32 at, u32 len);
 

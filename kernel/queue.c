@@ -20,6 +20,7 @@ static void weir_queue_release(struct device *dev)
 	struct weir_queue *queue = container_of(dev, struct weir_queue, object.dev);
 
 	weir_queue_time_exit(queue);
+	weir_queue_dead_exit(queue);
 	weir_wheel_destroy(&queue->wheel, &queue->object.account);
 	weir_pool_destroy(&queue->pool, &queue->object.account);
 	weir_index_destroy(&queue->index, &queue->object.account);
@@ -93,11 +94,25 @@ static int weir_queue_init(struct weir_queue *queue)
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
 }
 
-int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
-		      const struct cred *cred, const struct weir_doors *doors)
+/*
+ * Not in weir_queue_release(): the heir's reference may be the last one, and its own
+ * heir's, and so on.
+ */
+static void weir_queue_disinherit(struct weir_queue *queue)
 {
-	const struct weir_policy *policy = &create->policy;
-	u64 bytes = policy->max_bytes ?: WEIR_DEFAULT_BYTES;
+	struct weir_queue *heir;
+
+	spin_lock(&queue->lock);
+	heir = queue->heir;
+	queue->heir = NULL;
+	spin_unlock(&queue->lock);
+	weir_heir_put(heir);
+}
+
+int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
+		      struct weir_queue *heir, const struct cred *cred,
+		      const struct weir_doors *doors)
+{
 	struct weir_queue *queue;
 	int ret;
 
@@ -105,18 +120,17 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	if (!queue)
 		return -ENOMEM;
 
-	queue->max_messages = policy->max_messages ?: WEIR_DEFAULT_MESSAGES;
-	queue->lease_ns = policy->lease_ns ?: WEIR_DEFAULT_LEASE;
-	queue->max_units = bytes / WEIR_ALIGN;
-	queue->max_size = min_t(u64, WEIR_MESSAGE_MAX, queue->max_units * WEIR_ALIGN / 4);
 	spin_lock_init(&queue->lock);
 	weir_chain_init(&queue->ready);
 	queue->back = RB_ROOT_CACHED;
 	weir_line_init(&queue->readers);
 	weir_line_init(&queue->writers);
 	weir_queue_time_init(queue);
+	weir_queue_dead_init(queue);
 
 	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
+	if (!ret)
+		ret = weir_policy_init(queue, &create->policy, heir);
 	if (!ret)
 		ret = weir_queue_init(queue);
 	if (!ret) {
@@ -125,8 +139,10 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 		ret = weir_object_publish(&queue->object, doors);
 		mutex_unlock(&instance->lock);
 	}
-	if (ret)
+	if (ret) {
+		weir_queue_disinherit(queue);
 		weir_object_put(&queue->object);
+	}
 	return ret;
 }
 
@@ -146,6 +162,7 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	weir_object_withdraw(&queue->object);
 	weir_line_wake_all(&queue->readers);
 	weir_line_wake_all(&queue->writers);
+	weir_queue_disinherit(queue);
 	weir_object_put(&queue->object);
 	return 0;
 }
@@ -178,16 +195,15 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->gid = from_kgid(&init_user_ns, object->gid);
 	info->mode = object->mode;
 	info->create_flags = object->flags;
-	info->policy.max_messages = queue->max_messages;
-	info->policy.max_bytes = queue->max_units * WEIR_ALIGN;
-	info->policy.lease_ns = queue->lease_ns;
 	info->memory = weir_account_used(&object->account);
 	info->waiters = atomic_read(&queue->waiters);
 
 	guard(spinlock)(&queue->lock);
+	weir_policy_tell(queue, info);
 	info->depth = queue->depth;
 	info->leased = queue->leased;
 	info->delayed = queue->delayed;
+	info->dying = queue->nr_dying;
 	info->pinned = queue->pinned;
 	info->bytes = queue->units * WEIR_ALIGN;
 	info->sent = queue->next_offset;
@@ -196,6 +212,7 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->expired = queue->expired;
 	info->settled = queue->settled;
 	info->purged = queue->purged;
+	info->dead = queue->dead_letters;
 	info->consumers = queue->consumers;
 	info->oldest_age_ns = weir_queue_oldest_age(queue, now);
 }
@@ -269,4 +286,16 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 	if (ret && (ready(queue, arg) || READ_ONCE(queue->dead)))
 		ret = 0;
 	return ret;
+}
+
+void weir_queue_lock_two(struct weir_queue *a, struct weir_queue *b)
+{
+	spin_lock(a < b ? &a->lock : &b->lock);
+	spin_lock_nested(a < b ? &b->lock : &a->lock, SINGLE_DEPTH_NESTING);
+}
+
+void weir_queue_unlock_two(struct weir_queue *a, struct weir_queue *b)
+{
+	spin_unlock(&a->lock);
+	spin_unlock(&b->lock);
 }

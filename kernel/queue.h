@@ -21,6 +21,8 @@
  *         open file; it ends by the process (death.h) or with the file, and then
  *         what it holds goes BACK. So it does when the time of the lease is over.
  * DELAYED Like BACK, but in no list until it is due (queue_time.c).
+ * DYING   Delivered too often, or given up; on the way to the dead letter queue, if
+ *         there is one (queue_dead.c).
  * PINNED  Settled, while a former holder whose lease ran out may still read it in
  *         place (queue_pin.c); free when he lets go.
  *
@@ -29,7 +31,8 @@
  *
  * Files: queue.c makes and ends a queue, queue_send.c, queue_fetch.c and
  * queue_settle.c hold the steps above, queue_time.c and queue_pin.c what happens
- * when time is over, queue_file.c the openers and consumers, and queue_park.c the
+ * when time is over, queue_dead.c what becomes of dead messages, queue_policy.c what
+ * was asked for, queue_file.c the openers and consumers, and queue_park.c the
  * commands that wait.
  * Doors call these and nothing below them.
  */
@@ -40,6 +43,8 @@
 #include <linux/list.h>
 #include <linux/poll.h>
 #include <linux/rbtree.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
@@ -73,10 +78,21 @@ struct weir_wake {
 
 struct weir_queue {
 	struct weir_object object;
-	u64 max_messages;		/* invariant */
-	u64 max_units;			/* invariant */
-	u64 lease_ns;			/* invariant; WEIR_UNLIMITED: no end */
-	u32 max_size;			/* invariant; of a message, in bytes */
+	/* The policy: written under lock, the first four read without. */
+	u64 max_messages;
+	u64 max_units;
+	u64 lease_ns;			/* WEIR_UNLIMITED: no end */
+	u32 max_size;			/* of a message, in bytes */
+	u32 max_deliveries;		/* 0: any number */
+	u64 backoff_ns;
+	u64 backoff_max_ns;
+	u32 policy_flags;
+	struct weir_queue *heir;	/* the dead letter queue, counted, or NULL; changed
+					 * under instance->lock, too
+					 */
+	u64 most_messages;		/* invariant; that it was created with */
+	u64 most_units;			/* invariant; likewise */
+	struct delayed_work burial;	/* of what is dying */
 	struct hrtimer timer;		/* for what is first in @wheel */
 	struct work_struct look;	/* goes through what is due */
 
@@ -93,6 +109,8 @@ struct weir_queue {
 	u64 depth;			/* READY and BACK */
 	u64 leased;
 	u64 delayed;
+	struct weir_chain dying;
+	u64 nr_dying;
 	u64 pinned;
 	u64 pinning;			/* pins, of all consumers */
 	u64 next_offset;
@@ -101,6 +119,7 @@ struct weir_queue {
 	u64 expired;
 	u64 settled;
 	u64 purged;
+	u64 dead_letters;		/* moved or thrown away */
 	u64 freed;			/* entries, ever; tells that space was freed */
 	u64 consumers;
 	struct weir_wheel wheel;	/* segments in which something is LEASED or DELAYED */
@@ -135,6 +154,7 @@ struct weir_consumer {
 	/* all below protected by queue->lock */
 	struct rb_node node;		/* in file->consumers, unless it is being ended */
 	struct list_head pins;
+	u32 uid;			/* invariant; its effective uid */
 	u64 leased;			/* entries that it holds */
 	u32 lowest, highest;		/* no segment beyond these has any */
 };
@@ -187,12 +207,32 @@ static inline void weir_patience_begin(struct weir_patience *patience)
 
 /* queue.c */
 
-/* A queue that is found by name from now on, or an error; may sleep. */
+/*
+ * A queue that is found by name from now on, or an error; may sleep. @heir: its dead
+ * letter queue, or NULL.
+ */
 int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
-		      const struct cred *cred, const struct weir_doors *doors);
+		      struct weir_queue *heir, const struct cred *cred,
+		      const struct weir_doors *doors);
 /* -EBUSY, or it is gone and everybody who waits was told. Under instance->lock. */
 int weir_queue_destroy(struct weir_queue *queue, bool force);
 void weir_queue_info(struct weir_queue *queue, struct weir_info *info);
+
+/* queue_policy.c */
+
+int weir_policy_check(const struct weir_policy *policy);
+/* weir_policy_init() - of a queue that nobody knows yet: 0 or -errno */
+int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
+		     struct weir_queue *heir);
+/* weir_policy_tell() - its part of @info; under the lock */
+void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info);
+/* weir_queue_alter() - as WEIR_IOC_ALTER, with a policy that was checked */
+int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
+		     struct weir_queue *heir);
+/* weir_heir_put() - @heir, or NULL, is not the heir of a queue any more */
+void weir_heir_put(struct weir_queue *heir);
+/* weir_queue_backoff() - when to deliver again what was delivered so often; 0: at once */
+u64 weir_queue_backoff(const struct weir_queue *queue, u32 deliveries);
 
 /* What somebody waits for; is called without queue->lock, so it is a guess. */
 typedef bool (*weir_ready_t)(const struct weir_queue *queue, u64 arg);
@@ -314,8 +354,48 @@ static inline void weir_queue_take_end(struct weir_queue_file *file,
 		weir_queue_take_finish(file, take, failed);
 }
 
-/* weir_queue_settle() - settles @run or sets its status: how many messages */
-u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run);
+/* What a consumer says of messages that it gives up; shared by them. */
+struct weir_reason {
+	refcount_t refs;
+	u32 len;
+	char text[] __counted_by(len);
+};
+
+/* weir_reason_new() - text of user space, counted; NULL for none, or ERR_PTR(); may sleep */
+struct weir_reason *weir_reason_new(const char __user *text, u32 len);
+
+static inline struct weir_reason *weir_reason_get(struct weir_reason *reason)
+{
+	if (reason)
+		refcount_inc(&reason->refs);
+	return reason;
+}
+
+static inline void weir_reason_put(struct weir_reason *reason)
+{
+	if (reason && refcount_dec_and_test(&reason->refs))
+		kfree(reason);
+}
+
+/*
+ * weir_queue_settle() - settles @run or sets its status: how many messages. @reason,
+ * or NULL, is of those that are given up.
+ */
+u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
+		      struct weir_reason *reason);
+
+/* queue_dead.c */
+
+enum weir_death_reason {
+	WEIR_DEAD_DELIVERIES,
+	WEIR_DEAD_TERM,
+};
+
+void weir_queue_dead_init(struct weir_queue *queue);
+/* weir_queue_dead_exit() - @queue is dead, or was never published; may sleep */
+void weir_queue_dead_exit(struct weir_queue *queue);
+/* weir_queue_bury() - sees to those that are dying; in any context */
+void weir_queue_bury(struct weir_queue *queue);
 
 /* queue_time.c */
 
@@ -421,7 +501,8 @@ static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed 
 }
 
 /* weir_run_settle() - as weir_queue_settle(); weir_run_settled() must follow */
-void weir_run_settle(struct weir_queue_file *file, struct weir_run *run);
+void weir_run_settle(struct weir_queue_file *file, struct weir_run *run,
+		     struct weir_reason *reason);
 /* Without the lock: what is to be done after that, if not only to wake writers. */
 void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *run);
 
@@ -439,10 +520,14 @@ static inline void weir_run_settled(struct weir_queue_file *file, const struct w
  */
 void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *holder,
 			      u32 slot, u32 count);
-/* weir_entry_put_back() - a LEASED entry is to be delivered again */
-void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry);
-/* weir_entry_delay() - and not before @due */
-void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry, u64 due);
+/*
+ * weir_entry_return() - a LEASED entry is to be delivered again, not before @due if
+ * that is not 0; or it is dead, if it was delivered as often as may be
+ */
+void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due);
+/* weir_entry_die() - an entry that is in no list, and was leased just now, is dead */
+void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
+		    enum weir_death_reason reason, struct weir_reason *text);
 /* weir_entry_requeue() - one that was DELAYED long enough */
 void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry);
 
@@ -455,6 +540,31 @@ static inline void weir_segment_due(struct weir_queue *queue, u32 slot, u64 due)
 	if (unlikely(weir_wheel_put(&queue->wheel, slot / WEIR_SEGMENT_SLOTS, due)))
 		weir_queue_set_timer(queue);
 }
+
+/* Of two queues, whichever they are. */
+void weir_queue_lock_two(struct weir_queue *a, struct weir_queue *b);
+void weir_queue_unlock_two(struct weir_queue *a, struct weir_queue *b);
+
+/* queue_send.c, for those who send what is not user space's */
+
+/* Who sends, as the initial namespaces number it, and as in struct weir_desc_words. */
+struct weir_sender {
+	u64 ids;			/* uid, and gid in the upper half */
+	u32 pid;
+};
+
+/*
+ * weir_queue_draft() - room for @message, of which only the lengths count, without
+ * waiting: 0, or -errno. Its bytes are the caller's to fill; may sleep. Ends by
+ * weir_queue_commit_drafts() or weir_queue_abort().
+ */
+int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
+		     const struct weir_sender *sender, struct weir_chain *drafts);
+/* Those of @drafts from the one at @link on. */
+void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
+		      struct weir_entry **link);
+/* Under the lock of a queue that is not dead; its readers are to be woken then. */
+void weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now);
 
 /* queue_pin.c */
 

@@ -153,7 +153,7 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 		 * Nothing of it could be copied, or another process reads in
 		 * part through the same description, and there is one rest.
 		 */
-		weir_entry_put_back(queue, entry);
+		weir_entry_return(queue, entry, 0);
 	}
 	spin_unlock(&queue->lock);
 
@@ -428,7 +428,7 @@ static void weir_run_copied(struct weir_queue *queue, const struct weir_run *run
 
 		entry->busy = false;
 		if (failed)
-			weir_entry_put_back(queue, entry);
+			weir_entry_return(queue, entry, 0);
 	}
 	if (settle && !failed)
 		weir_queue_settle_leased(queue, holder, run->slot, run->count);
@@ -457,7 +457,7 @@ static void weir_take_undo(struct weir_queue_file *file, struct weir_take *take)
 
 	for (i = 0; i < take->nr_runs; i++) {
 		take->runs[i].op = WEIR_RELEASE;
-		weir_queue_settle(file, &take->runs[i]);
+		weir_queue_settle(file, &take->runs[i], NULL);
 	}
 }
 
@@ -484,7 +484,7 @@ int weir_queue_take(struct weir_queue_file *file, struct weir_take *take,
 	weir_death_settle(&queue->untold);
 	spin_lock(&queue->lock);
 	if (settle)
-		weir_run_settle(file, settle);
+		weir_run_settle(file, settle, NULL);
 	ret = weir_queue_take_leases(queue, file, take, &lease);
 	spin_unlock(&queue->lock);
 	if (settle)

@@ -41,7 +41,7 @@ static void weir_segment_put_back(struct weir_queue *queue, struct weir_consumer
 
 	for (i = 0; i < WEIR_SEGMENT_SLOTS; i++, entry++) {
 		if (entry->state == WEIR_LEASED && entry->holder == consumer)
-			weir_entry_put_back(queue, entry);
+			weir_entry_return(queue, entry, 0);
 	}
 }
 
@@ -197,6 +197,7 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 		return -ENOMEM;
 	new->file = file;
 	RB_CLEAR_NODE(&new->node);
+	new->uid = __kuid_val(current_euid());
 	INIT_LIST_HEAD(&new->pins);
 	weir_death_watch(&new->death, weir_consumer_died, &queue->untold);
 

@@ -57,10 +57,11 @@ static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
 	struct weir_takes takes;
 	u32 slot, n;
 
-	count = min_t(u64, count, queue->max_messages - queue->held);
 	*stop = WEIR_FULL;
-	if (unlikely(!count))
+	/* More than full, if the limits were altered. */
+	if (unlikely(queue->held >= queue->max_messages || queue->units > queue->max_units))
 		return 0;
+	count = min_t(u64, count, queue->max_messages - queue->held);
 	n = weir_index_take(&queue->index, count, &slot);
 	*stop = WEIR_NO_SLOT;
 	if (unlikely(!n))
@@ -182,8 +183,8 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 }
 
 /* Drops @drafts from @link on, and what is in them: who maps the pool may not see it. */
-static noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
-				      struct weir_entry **link)
+noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
+			       struct weir_entry **link)
 {
 	struct weir_freed freed = {};
 	struct weir_entry *entry;
@@ -295,12 +296,6 @@ static __always_inline int weir_queue_reserve(struct weir_queue *queue,
 	return weir_queue_reserve_slow(queue, messages, count, patience, drafts, &rest);
 }
 
-/* Who sends, as the initial namespaces number it, and as in struct weir_desc_words. */
-struct weir_sender {
-	u64 ids;
-	u32 pid;
-};
-
 static inline struct weir_sender weir_sender(const struct cred *cred)
 {
 	/* A kuid is what the initial namespace calls it. */
@@ -325,24 +320,15 @@ static __always_inline void weir_draft_describe(const struct weir_entry *draft,
 	desc->first_ns = 0;
 }
 
-/* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
-static __always_inline int weir_queue_commit(struct weir_queue *queue,
-					     struct weir_chain *drafts, u64 *first)
+static __always_inline u64 weir_drafts_commit(struct weir_queue *queue,
+					      struct weir_chain *drafts, u64 now)
 {
 	const u64 mark = weir_mark(WEIR_READY, 0);
-	const u64 now = ktime_get_real_ns();
-	struct weir_entry *entry;
-	u64 offset;
+	const u64 first = queue->next_offset;
+	struct weir_entry *entry = drafts->first;
+	u64 offset = first;
 
-	spin_lock(&queue->lock);
-	if (unlikely(queue->dead)) {
-		spin_unlock(&queue->lock);
-		weir_queue_abort(queue, drafts, &drafts->first);
-		return -ESHUTDOWN;
-	}
-	offset = queue->next_offset;
-	*first = offset;
-	entry = drafts->first;
+	lockdep_assert_held(&queue->lock);
 	do {
 		struct weir_desc *desc = weir_entry_desc(entry);
 
@@ -355,6 +341,27 @@ static __always_inline int weir_queue_commit(struct weir_queue *queue,
 	weir_chain_splice(&queue->ready, drafts);
 	WRITE_ONCE(queue->depth, queue->depth + (offset - queue->next_offset));
 	queue->next_offset = offset;
+	return first;
+}
+
+void weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now)
+{
+	weir_drafts_commit(queue, drafts, now);
+}
+
+/* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
+static __always_inline int weir_queue_commit(struct weir_queue *queue,
+					     struct weir_chain *drafts, u64 *first)
+{
+	const u64 now = ktime_get_real_ns();
+
+	spin_lock(&queue->lock);
+	if (unlikely(queue->dead)) {
+		spin_unlock(&queue->lock);
+		weir_queue_abort(queue, drafts, &drafts->first);
+		return -ESHUTDOWN;
+	}
+	*first = weir_drafts_commit(queue, drafts, now);
 	spin_unlock(&queue->lock);
 	weir_queue_wake_readers(queue);
 	return 0;
@@ -610,4 +617,24 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	weir_draft_describe(drafts.first, &message, &sender);
 	ret = weir_queue_commit(queue, &drafts, &offset);
 	return ret ?: len;
+}
+
+int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
+		     const struct weir_sender *sender, struct weir_chain *drafts)
+{
+	struct weir_patience none;
+	int ret;
+
+	weir_patience_init(&none, true, false, 0);
+	ret = weir_queue_reserve(queue, message, 1, &none, drafts);
+	if (ret < 0)
+		return ret;
+	ret = weir_draft_populate(queue, drafts->first);
+	if (ret) {
+		weir_queue_abort(queue, drafts, &drafts->first);
+		return ret;
+	}
+	weir_draft_describe(drafts->first, message, sender);
+	weir_draft_pad_end(queue, drafts->first);
+	return 0;
 }

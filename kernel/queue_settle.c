@@ -79,7 +79,6 @@ static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entr
 	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]--;
 	holder->leased--;
 	queue->leased--;
-	trace_weir_put_back(queue, entry);
 }
 
 /* @entry, which is in no list, is to be delivered again. */
@@ -90,19 +89,26 @@ static void weir_entry_add_back(struct weir_queue *queue, struct weir_entry *ent
 	WRITE_ONCE(queue->depth, queue->depth + 1);
 }
 
-void weir_entry_put_back(struct weir_queue *queue, struct weir_entry *entry)
+static void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry, u64 due)
 {
-	weir_entry_unlease(queue, entry);
-	weir_entry_add_back(queue, entry);
-}
-
-void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry, u64 due)
-{
-	weir_entry_unlease(queue, entry);
 	entry->state = WEIR_DELAYED;
 	entry->due = due;
 	queue->delayed++;
 	weir_segment_due(queue, entry->slot, due);
+}
+
+void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due)
+{
+	weir_entry_unlease(queue, entry);
+	if (unlikely(queue->max_deliveries && entry->deliveries >= queue->max_deliveries)) {
+		weir_entry_die(queue, entry, WEIR_DEAD_DELIVERIES, NULL);
+		return;
+	}
+	trace_weir_put_back(queue, entry);
+	if (due)
+		weir_entry_delay(queue, entry, due);
+	else
+		weir_entry_add_back(queue, entry);
 }
 
 void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry)
@@ -178,16 +184,24 @@ static __always_inline int weir_run_check(const struct weir_queue_file *file,
 
 static void weir_run_release(struct weir_queue *queue, const struct weir_run *run)
 {
-	const u64 due = weir_time_in_ms(run->delay_ms);
+	const u64 due = run->delay_ms ? weir_time_in_ms(run->delay_ms) :
+					weir_queue_backoff(queue, run->deliveries);
+	u32 i;
+
+	for (i = 0; i < run->count; i++)
+		weir_entry_return(queue, weir_index_at(&queue->index, run->slot + i), due);
+}
+
+static void weir_run_give_up(struct weir_queue *queue, const struct weir_run *run,
+			     struct weir_reason *reason)
+{
 	u32 i;
 
 	for (i = 0; i < run->count; i++) {
 		struct weir_entry *entry = weir_index_at(&queue->index, run->slot + i);
 
-		if (run->delay_ms)
-			weir_entry_delay(queue, entry, due);
-		else
-			weir_entry_put_back(queue, entry);
+		weir_entry_unlease(queue, entry);
+		weir_entry_die(queue, entry, WEIR_DEAD_TERM, reason);
 	}
 }
 
@@ -204,9 +218,9 @@ static void weir_run_extend(struct weir_queue *queue, const struct weir_run *run
 }
 
 /* What @run says is true: does it. */
-static __always_inline void weir_run_apply(struct weir_queue *queue,
-					   const struct weir_run *run,
-					   struct weir_consumer *holder)
+static __always_inline void weir_run_apply(struct weir_queue *queue, const struct weir_run *run,
+					   struct weir_consumer *holder,
+					   struct weir_reason *reason)
 {
 	switch (run->op) {
 	case WEIR_ACK:
@@ -218,14 +232,17 @@ static __always_inline void weir_run_apply(struct weir_queue *queue,
 	case WEIR_EXTEND:
 		weir_run_extend(queue, run);
 		break;
+	case WEIR_TERM:
+		weir_run_give_up(queue, run, reason);
+		break;
 	}
 }
 
 static inline bool weir_run_valid(const struct weir_run *run)
 {
 	/* One comparison for none and for too many. */
-	return run->count - 1 < WEIR_BATCH_MAX && run->op <= WEIR_EXTEND &&
-	       !(run->op == WEIR_ACK && run->delay_ms);
+	return run->count - 1 < WEIR_BATCH_MAX && run->op <= WEIR_TERM &&
+	       (!run->delay_ms || run->op == WEIR_RELEASE || run->op == WEIR_EXTEND);
 }
 
 /* What is late at least says that its holder reads it no more. */
@@ -251,7 +268,8 @@ void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *
 		weir_queue_wake_readers(file->queue);
 }
 
-void weir_run_settle(struct weir_queue_file *file, struct weir_run *run)
+void weir_run_settle(struct weir_queue_file *file, struct weir_run *run,
+		     struct weir_reason *reason)
 {
 	struct weir_queue *queue = file->queue;
 	struct weir_consumer *holder;
@@ -264,15 +282,16 @@ void weir_run_settle(struct weir_queue_file *file, struct weir_run *run)
 	else
 		run->status = weir_run_check(file, run, &holder);
 	if (likely(!run->status))
-		weir_run_apply(queue, run, holder);
+		weir_run_apply(queue, run, holder, reason);
 }
 
-u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run)
+u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
+		      struct weir_reason *reason)
 {
 	struct weir_queue *queue = file->queue;
 
 	spin_lock(&queue->lock);
-	weir_run_settle(file, run);
+	weir_run_settle(file, run, reason);
 	spin_unlock(&queue->lock);
 	weir_run_settled(file, run);
 	return run->status ? 0 : run->count;

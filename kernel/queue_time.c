@@ -45,7 +45,7 @@ static u64 weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry,
 		weir_pin_add(queue, entry, pin);
 	}
 	queue->expired++;
-	weir_entry_put_back(queue, entry);
+	weir_entry_return(queue, entry, weir_queue_backoff(queue, entry->deliveries));
 	look->put_back = true;
 	return 0;
 }

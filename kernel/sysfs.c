@@ -32,9 +32,15 @@ WEIR_ATTR(private, "%d", !!(info.create_flags & WEIR_CREATE_PRIVATE));
 WEIR_ATTR(max_messages, "%llu", info.policy.max_messages);
 WEIR_ATTR(max_bytes, "%llu", info.policy.max_bytes);
 WEIR_ATTR(lease_ns, "%llu", info.policy.lease_ns);
+WEIR_ATTR(backoff_ns, "%llu", info.policy.backoff_ns);
+WEIR_ATTR(backoff_max_ns, "%llu", info.policy.backoff_max_ns);
+WEIR_ATTR(max_deliveries, "%u", info.policy.max_deliveries);
+WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
+WEIR_ATTR(dead_letter, "%s", info.dead_letter);
 WEIR_ATTR(depth, "%llu", info.depth);
 WEIR_ATTR(leased, "%llu", info.leased);
 WEIR_ATTR(delayed, "%llu", info.delayed);
+WEIR_ATTR(dying, "%llu", info.dying);
 WEIR_ATTR(pinned, "%llu", info.pinned);
 WEIR_ATTR(bytes, "%llu", info.bytes);
 WEIR_ATTR(memory, "%llu", info.memory);
@@ -44,6 +50,7 @@ WEIR_ATTR(redelivered, "%llu", info.redelivered);
 WEIR_ATTR(expired, "%llu", info.expired);
 WEIR_ATTR(settled, "%llu", info.settled);
 WEIR_ATTR(purged, "%llu", info.purged);
+WEIR_ATTR(dead, "%llu", info.dead);
 WEIR_ATTR(consumers, "%llu", info.consumers);
 WEIR_ATTR(waiters, "%llu", info.waiters);
 WEIR_ATTR(oldest_age_ns, "%llu", info.oldest_age_ns);
@@ -57,9 +64,15 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_max_messages.attr,
 	&dev_attr_max_bytes.attr,
 	&dev_attr_lease_ns.attr,
+	&dev_attr_backoff_ns.attr,
+	&dev_attr_backoff_max_ns.attr,
+	&dev_attr_max_deliveries.attr,
+	&dev_attr_discard.attr,
+	&dev_attr_dead_letter.attr,
 	&dev_attr_depth.attr,
 	&dev_attr_leased.attr,
 	&dev_attr_delayed.attr,
+	&dev_attr_dying.attr,
 	&dev_attr_pinned.attr,
 	&dev_attr_bytes.attr,
 	&dev_attr_memory.attr,
@@ -69,6 +82,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_expired.attr,
 	&dev_attr_settled.attr,
 	&dev_attr_purged.attr,
+	&dev_attr_dead.attr,
 	&dev_attr_consumers.attr,
 	&dev_attr_waiters.attr,
 	&dev_attr_oldest_age_ns.attr,

@@ -133,6 +133,14 @@ int weir_create(const char *name, const struct weir_create_options *options);
 int weir_destroy(const char *name, unsigned int flags);
 
 /*
+ * weir_alter - changes the policy of an object, while it is in use
+ * @policy: all of it; take that of weir_info() and change it
+ *
+ * A dead letter queue is to be named again: WEIR_POLICY_DEAD_LETTER and a descriptor.
+ */
+int weir_alter(const char *name, const struct weir_policy *policy);
+
+/*
  * weir_purge - throws away the messages that are ready
  * @purged: NULL, or where to say how many
  */

@@ -27,6 +27,8 @@ static const struct error errors[] = {
 	  "ask its owner, or look at its mode in /dev/weir/queue" },
 	{ EPERM, DENIED, "you are not its creator",
 	  "ask its owner, or be root" },
+	{ ELOOP, FAILED, "it would be its own dead letter queue",
+	  "choose another" },
 	{ EBUSY, FAILED, "it holds messages, or somebody has it open",
 	  "empty it and close it, or use --force" },
 	{ EAGAIN, FULL, "it is full", "receive from it" },

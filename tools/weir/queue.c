@@ -5,45 +5,46 @@
 #include <string.h>
 #include "weir.h"
 
-static enum status bad_value(const struct args *args, enum option_id id)
-{
-	return usage(args->verb, "--%s: '%s' will not do", options[id].name,
-		     args->values[id]);
-}
-
-/* One limit of a policy. 0 means the default to the kernel, and nothing to a user. */
-static bool take_limit(const struct args *args, enum option_id id,
-		       int (*parse)(const char *text, uint64_t *value), __u64 *limit)
-{
-	uint64_t value;
-
-	if (!args->values[id])
-		return true;
-	if (parse(args->values[id], &value) || !value) {
-		bad_value(args, id);
-		return false;
-	}
-	*limit = value;
-	return true;
-}
-
 enum status queue_create(const struct args *args)
 {
 	struct weir_create_options create = { .size = sizeof(create) };
-	struct weir_policy *policy = &create.policy;
 	const char *const *values = args->values;
 	const char *name = args->words[0];
+	struct weir_queue *dead_letter;
+	enum status status;
 	int ret;
 
-	if (!take_limit(args, OPT_MESSAGES, parse_count, &policy->max_messages) ||
-	    !take_limit(args, OPT_BYTES, parse_size, &policy->max_bytes) ||
-	    !take_limit(args, OPT_LEASE, parse_lease, &policy->lease_ns))
-		return USAGE;
-	if (values[OPT_MODE] && parse_mode(values[OPT_MODE], &create.mode))
-		return bad_value(args, OPT_MODE);
-	if (values[OPT_PRIVATE])
-		create.flags |= WEIR_CREATE_PRIVATE;
-	ret = weir_create(name, &create);
+	status = policy_take(args, &create.policy, &dead_letter);
+	if (status)
+		return status;
+	if (values[OPT_MODE] && parse_mode(values[OPT_MODE], &create.mode)) {
+		status = usage(args->verb, "--mode: '%s' will not do", values[OPT_MODE]);
+	} else {
+		if (values[OPT_PRIVATE])
+			create.flags |= WEIR_CREATE_PRIVATE;
+		ret = weir_create(name, &create);
+		status = ret ? fail_control(name, ret) : DONE;
+	}
+	weir_queue_close(dead_letter);
+	return status;
+}
+
+enum status queue_alter(const struct args *args)
+{
+	const char *name = args->words[0];
+	struct weir_queue *dead_letter;
+	struct weir_info info;
+	enum status status;
+	int ret;
+
+	ret = weir_info(name, &info, sizeof(info));
+	if (ret)
+		return fail_queue(name, ret);
+	status = policy_change(args, &info, &dead_letter);
+	if (status)
+		return status;
+	ret = weir_alter(name, &info.policy);
+	weir_queue_close(dead_letter);
 	return ret ? fail_control(name, ret) : DONE;
 }
 
@@ -62,9 +63,12 @@ struct figure {
 
 static const struct figure figures[] = {
 	POLICY(max_messages), POLICY(max_bytes), POLICY(lease_ns),
-	FIGURE(depth), FIGURE(leased), FIGURE(delayed), FIGURE(pinned),
+	POLICY(backoff_ns), POLICY(backoff_max_ns),
+	FIGURE(depth), FIGURE(leased), FIGURE(delayed), FIGURE(dying),
+	FIGURE(pinned),
 	FIGURE(bytes), FIGURE(memory), FIGURE(sent), FIGURE(received),
 	FIGURE(redelivered), FIGURE(expired), FIGURE(settled), FIGURE(purged),
+	FIGURE(dead),
 	FIGURE(consumers), FIGURE(waiters), FIGURE(oldest_age_ns),
 };
 
@@ -76,11 +80,14 @@ static json_t *info_json(const struct weir_info *info)
 	size_t i;
 
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-	object = json_pack("{ss ss sI sI ss si}", "name", info->name,
+	object = json_pack("{ss ss sI sI ss si sI si ss}", "name", info->name,
 			   "type", type_name(info->type),
 			   "uid", (json_int_t)info->uid,
 			   "gid", (json_int_t)info->gid, "mode", mode,
-			   "private", !!(info->create_flags & WEIR_CREATE_PRIVATE));
+			   "private", !!(info->create_flags & WEIR_CREATE_PRIVATE),
+			   "max_deliveries", (json_int_t)info->policy.max_deliveries,
+			   "discard", !!(info->policy.flags & WEIR_POLICY_DISCARD),
+			   "dead_letter", info->dead_letter);
 	for (i = 0; i < ARRAY_SIZE(figures); i++) {
 		uint64_t value;
 

@@ -10,6 +10,16 @@ const struct option_spec options[NR_OPTIONS] = {
 		"how many bytes of messages it holds [64M]" },
 	[OPT_LEASE] = { "lease", 0, "DURATION",
 		"a receiver's time to settle a message [30s]" },
+	[OPT_MAX_DELIVERIES] = { "max-deliveries", 0, "N",
+		"a message delivered so often is dead [any number]" },
+	[OPT_DEAD_LETTER] = { "dead-letter", 0, "QUEUE",
+		"the queue that dead messages are moved to" },
+	[OPT_DISCARD] = { "discard", 0, NULL,
+		"dead messages are thrown away" },
+	[OPT_BACKOFF] = { "backoff", 0, "DURATION",
+		"wait before delivering again, twice as long each time [0]" },
+	[OPT_BACKOFF_MAX] = { "backoff-max", 0, "DURATION",
+		"wait no longer than this [1h]" },
 	[OPT_MODE] = { "mode", 0, "OCTAL",
 		"who may send (w) and receive (r) [0660]" },
 	[OPT_PRIVATE] = { "private", 0, NULL,
@@ -34,12 +44,15 @@ const struct option_spec options[NR_OPTIONS] = {
 		"what is printed of a message (weir help formats)" },
 };
 
+#define POLICY	(BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) | \
+		 BIT(OPT_MAX_DELIVERIES) | BIT(OPT_DEAD_LETTER) | \
+		 BIT(OPT_DISCARD) | BIT(OPT_BACKOFF) | BIT(OPT_BACKOFF_MAX))
+
 const struct verb verbs[] = {
 	{
 		.object = "queue", .name = "create", .words = "NAME",
 		.least = 1, .most = 1, .run = queue_create,
-		.options = BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) |
-			   BIT(OPT_MODE) | BIT(OPT_PRIVATE),
+		.options = POLICY | BIT(OPT_MODE) | BIT(OPT_PRIVATE),
 		.summary = "make a queue",
 		.text =
 "Makes the queue NAME. Its node is /dev/weir/queue/NAME and belongs to you.\n"
@@ -57,6 +70,14 @@ const struct verb verbs[] = {
 		.text =
 "Shows the limits and figures of a queue, by the names that they have in\n"
 "/sys/class/weir/NAME.\n",
+	}, {
+		.object = "queue", .name = "alter", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true, .run = queue_alter,
+		.options = POLICY,
+		.summary = "change the limits of a queue",
+		.text =
+"Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
+"--messages and --bytes go up to what the queue was created with.\n",
 	}, {
 		.object = "queue", .name = "purge", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_purge,

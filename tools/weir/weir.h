@@ -26,12 +26,31 @@ enum status {
 	NO_MODULE	= 7,
 };
 
+/* ---- policy.c --------------------------------------------------------- */
+
+struct args;
+
+/*
+ * policy_take - what the options say; @dead_letter: an open queue or NULL, which
+ * is to be closed when the policy was used
+ */
+enum status policy_take(const struct args *args, struct weir_policy *policy,
+			struct weir_queue **dead_letter);
+/* policy_change - the same on top of what @info says */
+enum status policy_change(const struct args *args, struct weir_info *info,
+			  struct weir_queue **dead_letter);
+
 /* ---- table.c ---------------------------------------------------------- */
 
 enum option_id {
 	OPT_MESSAGES,
 	OPT_BYTES,
 	OPT_LEASE,
+	OPT_MAX_DELIVERIES,
+	OPT_DEAD_LETTER,
+	OPT_DISCARD,
+	OPT_BACKOFF,
+	OPT_BACKOFF_MAX,
 	OPT_MODE,
 	OPT_PRIVATE,
 	OPT_FORCE,
@@ -179,6 +198,7 @@ void signals_repeat(void);
 /* ---- the verbs -------------------------------------------------------- */
 
 enum status queue_create(const struct args *args);
+enum status queue_alter(const struct args *args);
 enum status queue_list(const struct args *args);
 enum status queue_show(const struct args *args);
 enum status queue_purge(const struct args *args);

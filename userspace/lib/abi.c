@@ -11,11 +11,17 @@
 SIZE(weir_version, 16);
 AT(weir_version, features, 8);
 
-SIZE(weir_policy, 24);
+SIZE(weir_policy, 56);
 AT(weir_policy, max_bytes, 8);
 AT(weir_policy, lease_ns, 16);
+AT(weir_policy, backoff_max_ns, 32);
+AT(weir_policy, flags, 44);
+AT(weir_policy, dead_letter, 48);
 
-SIZE(weir_create, 296);
+SIZE(weir_alter, 320);
+AT(weir_alter, policy, 264);
+
+SIZE(weir_create, 328);
 AT(weir_create, type, 256);
 AT(weir_create, mode, 264);
 AT(weir_create, policy, 272);
@@ -26,13 +32,14 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 424);
+SIZE(weir_info, 728);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
-AT(weir_info, depth, 304);
-AT(weir_info, delayed, 320);
-AT(weir_info, sent, 352);
-AT(weir_info, oldest_age_ns, 416);
+AT(weir_info, dead_letter, 336);
+AT(weir_info, depth, 592);
+AT(weir_info, delayed, 608);
+AT(weir_info, sent, 648);
+AT(weir_info, oldest_age_ns, 720);
 
 SIZE(weir_send, 32);
 AT(weir_send, count, 8);
@@ -70,7 +77,7 @@ AT(weir_fetch, timeout_ns, 32);
 AT(weir_fetch, buffer, 40);
 AT(weir_fetch, settle, 56);
 
-SIZE(weir_settle, 16);
+SIZE(weir_settle, 32);
 AT(weir_settle, count, 8);
 
 SIZE(weir_layout, 32);
@@ -86,7 +93,7 @@ AT(weir_uring_cmd, len, 8);
 #define SIZE_64(type, size) \
 	_Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), #type)
 
-SIZE_64(weir_create_options, 48);
+SIZE_64(weir_create_options, 80);
 SIZE_64(weir_open_options, 16);
 SIZE_64(weir_batch_options, 40);
 SIZE_64(weir_ring_options, 16);

@@ -81,6 +81,16 @@ WEIR_PUBLIC int weir_destroy(const char *name, unsigned int flags)
 	return control_command(WEIR_IOC_DESTROY, &destroy, sizeof(destroy));
 }
 
+WEIR_PUBLIC int weir_alter(const char *name, const struct weir_policy *policy)
+{
+	struct weir_alter alter = { .policy = *policy };
+	int ret = name_put(alter.name, name);
+
+	if (ret)
+		return ret;
+	return control_command(WEIR_IOC_ALTER, &alter, sizeof(alter));
+}
+
 WEIR_PUBLIC int weir_purge(const char *name, uint64_t *purged)
 {
 	struct weir_purge purge = { 0 };

@@ -27,10 +27,14 @@ struct field {
 static const struct field fields[] = {
 	FIELD(uid, 10), FIELD(gid, 10), FIELD(mode, 8),
 	POLICY(max_messages, 10), POLICY(max_bytes, 10), POLICY(lease_ns, 10),
+	POLICY(backoff_ns, 10), POLICY(backoff_max_ns, 10),
+	POLICY(max_deliveries, 10),
 	FIELD(depth, 10), FIELD(leased, 10), FIELD(delayed, 10),
+	FIELD(dying, 10),
 	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
 	FIELD(sent, 10), FIELD(received, 10), FIELD(redelivered, 10),
 	FIELD(expired, 10), FIELD(settled, 10), FIELD(purged, 10),
+	FIELD(dead, 10),
 	FIELD(consumers, 10), FIELD(waiters, 10), FIELD(oldest_age_ns, 10),
 };
 
@@ -85,7 +89,7 @@ static int read_field(int dir, const struct field *field,
 static int read_all(int dir, struct weir_info *info)
 {
 	char text[64];
-	uint64_t private;
+	uint64_t private, discard;
 	size_t i;
 	int ret;
 
@@ -96,6 +100,15 @@ static int read_all(int dir, struct weir_info *info)
 	ret = read_number(dir, "private", 10, &private);
 	if (!ret && private)
 		info->create_flags |= WEIR_CREATE_PRIVATE;
+	if (!ret)
+		ret = read_number(dir, "discard", 10, &discard);
+	if (!ret && discard)
+		info->policy.flags = WEIR_POLICY_DISCARD;
+	if (!ret)
+		ret = read_file(dir, "dead_letter", info->dead_letter,
+				sizeof(info->dead_letter));
+	if (!ret && info->dead_letter[0])
+		info->policy.flags = WEIR_POLICY_DEAD_LETTER;
 	for (i = 0; !ret && i < ARRAY_SIZE(fields); i++)
 		ret = read_field(dir, &fields[i], info);
 	return ret;

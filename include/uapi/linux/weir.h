@@ -27,6 +27,12 @@
  * its memory, whoever settles it meanwhile, until the late holder has had that
  * answer, or ends: no pointer turns into another message.
  *
+ * A message that was delivered as often as its queue allows, and is not settled,
+ * or that its consumer has given up (WEIR_TERM), is *dead*: it is moved to the
+ * queue's dead letter queue, if it has one, and else thrown away. There it is a new
+ * message with the key, headers and sender of the old one, and says in further
+ * headers what became of it: see struct weir_policy.
+ *
  * A description is closed for good when no descriptor of it is left in any
  * process, no mapping, and no command in an io_uring. A lease survives exec() if
  * the descriptor does.
@@ -95,6 +101,7 @@
  *   CREATE   control  any         no         0
  *   DESTROY  control  any         no         0
  *   PURGE    control  any         no         0
+ *   ALTER    control  any         no         0
  *   INFO     any      any         no         0
  *   SEND     a queue  writing     for room   messages taken
  *   FETCH    a queue  reading     for one    messages taken
@@ -130,6 +137,8 @@
  *   EACCES     not opened for that (read and write: EBADF); mapping, or reading
  *              in place, what is WEIR_CREATE_PRIVATE
  *   EPERM      not the creator of the object, nor CAP_SYS_ADMIN
+ *   ELOOP      a queue would be its own dead letter queue, perhaps through others
+ *   EBADF      a descriptor that is none, or not of a queue opened for writing
  *   EBUSY      destroy: not empty, or somebody has it open; of a run: see SETTLE
  *   EDQUOT     the limit of the creator's user is reached (by all its objects
  *              together; the module's parameter user_limit)
@@ -202,12 +211,47 @@ struct weir_version {
  * struct weir_policy - how a queue treats messages
  *
  * 0 asks for the default; what INFO tells is what is in force.
+ *
+ * Backoff: a message whose lease ran out, or that was released without a delay, is
+ * delivered again after @backoff_ns, doubled with each delivery, up to
+ * @backoff_max_ns, and that shortened by chance by up to a half. A consumer's end
+ * puts back at once.
+ *
+ * Dead letters: a message that was delivered @max_deliveries times and comes back is
+ * dead. That needs WEIR_POLICY_DEAD_LETTER, or WEIR_POLICY_DISCARD: it is thrown
+ * away. The dead letter queue must take messages as large as this one. It counts as
+ * open, so that it is only destroyed by force; then what dies is kept until ALTER
+ * says where it is to go, and so it is while the dead letter queue is full. A dead
+ * letter has these headers more, of text, behind its own:
+ *
+ *   weir-dead-reason      deliveries, term
+ *   weir-dead-text        what SETTLE gave as the reason, if anything
+ *   weir-dead-queue       where it died, and there
+ *   weir-dead-offset      its offset,
+ *   weir-dead-deliveries  how often it was delivered,
+ *   weir-dead-sent        when it was sent, CLOCK_REALTIME in ns,
+ *   weir-dead-uid         the effective uid, and
+ *   weir-dead-pid         the process, that held it last, as the initial
+ *                         namespaces number them
  */
 struct weir_policy {
-	__u64	max_messages;	/* that it holds, ready and leased */
+	__u64	max_messages;	/* that it holds, in whatever state */
 	__u64	max_bytes;	/* of these, rounded down to WEIR_ALIGN */
 	__u64	lease_ns;	/* of a FETCH that asks for none; WEIR_UNLIMITED: no end */
+	__u64	backoff_ns;	/* 0: none */
+	__u64	backoff_max_ns;	/* 0: an hour */
+	__u32	max_deliveries;	/* 0: any number */
+	__u32	flags;		/* WEIR_POLICY_* */
+	__s32	dead_letter;	/* in, by flag: a descriptor of it, opened for writing */
+	__u32	reserved;	/* 0 */
 };
+
+/* There is a dead letter queue. */
+#define WEIR_POLICY_DEAD_LETTER	(1U << 0)
+/* What is dead is thrown away. Not with the other. */
+#define WEIR_POLICY_DISCARD	(1U << 1)
+
+#define WEIR_DEFAULT_BACKOFF_MAX 3600000000000ULL
 
 /*
  * WEIR_IOC_CREATE, on control: makes an object, owned by the effective uid and
@@ -257,13 +301,27 @@ struct weir_purge {
 };
 
 /*
+ * WEIR_IOC_ALTER, on control: changes the policy, all of it, from now on: what INFO
+ * told, with what is to be different; a dead letter queue is to be named again. Not
+ * above the max_messages and max_bytes that the queue was created with (EINVAL);
+ * below what it holds now it takes no more until it is under them. Only for the
+ * object's creator and CAP_SYS_ADMIN.
+ */
+struct weir_alter {
+	char	name[WEIR_NAME_SIZE];
+	__u32	flags;		/* 0 */
+	__u32	reserved;	/* 0 */
+	struct weir_policy policy;
+};
+
+/*
  * WEIR_IOC_INFO: the limits and figures of one object, taken at one moment. On
  * control for the object of that name, on an object's own descriptor for that
  * object, whatever @name says, without flags. sysfs shows the same values
  * under the same names, @type as a word, @mode in octal and the create_flags
  * one by one.
  *
- * sent == settled + purged + depth + leased + delayed, always.
+ * sent == settled + purged + dead + depth + leased + delayed + dying, always.
  */
 struct weir_info {
 	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name */
@@ -273,10 +331,12 @@ struct weir_info {
 	__u32	gid;		/* out: likewise */
 	__u32	mode;		/* out: as created */
 	__u32	create_flags;	/* out: WEIR_CREATE_* */
-	struct weir_policy policy; /* out */
+	struct weir_policy policy; /* out; without a descriptor */
+	char	dead_letter[WEIR_NAME_SIZE]; /* out; "": there is none */
 	__u64	depth;		/* out: messages ready to be delivered */
 	__u64	leased;		/* out: delivered, not yet settled */
 	__u64	delayed;	/* out: not to be delivered yet */
+	__u64	dying;		/* out: dead, on the way to the dead letter queue */
 	__u64	pinned;		/* out: settled, kept for who still may read them */
 	__u64	bytes;		/* out: space taken; by what is being sent, too */
 	__u64	memory;		/* out: bytes charged to the creator */
@@ -286,6 +346,7 @@ struct weir_info {
 	__u64	expired;	/* out: leases that ran out */
 	__u64	settled;	/* out */
 	__u64	purged;		/* out: thrown away by WEIR_IOC_PURGE */
+	__u64	dead;		/* out: moved to the dead letter queue, or thrown away */
 	__u64	consumers;	/* out: that received, or tried to, and live */
 	__u64	waiters;	/* out: calls now waiting for a message or for room */
 	__u64	oldest_age_ns;	/* out: since the oldest ready message was sent; 0: none */
@@ -383,7 +444,7 @@ struct weir_run {
 	__u32	deliveries;
 	__u32	op;		/* SETTLE: enum weir_settle_op */
 	__s32	status;		/* out of SETTLE: 0 or -errno */
-	__u32	delay_ms;	/* RELEASE and EXTEND; else 0 */
+	__u32	delay_ms;	/* of RELEASE and EXTEND; else 0 */
 };
 
 /*
@@ -393,11 +454,13 @@ struct weir_run {
  *                not yet delivered, but not before @delay_ms from now
  * @WEIR_EXTEND:  not done yet: their lease ends @delay_ms from now, however long it
  *                was; 0: as long from now as if they were fetched now
+ * @WEIR_TERM:    not to be done: they are dead
  */
 enum weir_settle_op {
 	WEIR_ACK	= 0,
 	WEIR_RELEASE	= 1,
 	WEIR_EXTEND	= 2,
+	WEIR_TERM	= 3,
 };
 
 /*
@@ -465,7 +528,12 @@ struct weir_settle {
 	__u64	runs;		/* struct weir_run * */
 	__u32	count;		/* of @runs, 1 to WEIR_BATCH_MAX */
 	__u32	flags;		/* 0 */
+	__u64	reason;		/* const char *, of what is WEIR_TERM, without a NUL */
+	__u32	reason_len;	/* 0: none; up to WEIR_REASON_MAX */
+	__u32	reserved;	/* 0 */
 };
+
+#define WEIR_REASON_MAX		255U
 
 /*
  * WEIR_IOC_LAYOUT, on a queue: where its memory is mapped from. Both areas are
@@ -512,6 +580,7 @@ struct weir_uring_cmd {
 #define WEIR_IOC_DESTROY	_IOWR(WEIR_IOC_TYPE, 0x02, struct weir_destroy)
 #define WEIR_IOC_PURGE		_IOWR(WEIR_IOC_TYPE, 0x03, struct weir_purge)
 #define WEIR_IOC_INFO		_IOWR(WEIR_IOC_TYPE, 0x04, struct weir_info)
+#define WEIR_IOC_ALTER		_IOWR(WEIR_IOC_TYPE, 0x05, struct weir_alter)
 #define WEIR_IOC_SEND		_IOWR(WEIR_IOC_TYPE, 0x10, struct weir_send)
 #define WEIR_IOC_FETCH		_IOWR(WEIR_IOC_TYPE, 0x11, struct weir_fetch)
 #define WEIR_IOC_SETTLE		_IOWR(WEIR_IOC_TYPE, 0x12, struct weir_settle)

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What nobody could do: messages that were delivered too often, or given up.
+ *
+ * They are DYING, in a chain, until the queue's work item, the *burial*, has copied
+ * them into the heir, the dead letter queue, or thrown them away. The copy is made
+ * without any lock and appears in the heir at the moment at which the original goes:
+ * both locks are held then, so no look at the two finds the message in both or in none.
+ *
+ *   LEASED --- comes back too often, TERM ---> DYING --- burial ---> (a slot)
+ *
+ * While the heir is full the dying wait for a while; without an heir, for ALTER.
+ */
+#include <linux/err.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "queue.h"
+#include "trace.h"
+
+#define WEIR_BURY_AGAIN	(HZ / 10)
+
+struct weir_reason *weir_reason_new(const char __user *text, u32 len)
+{
+	struct weir_reason *reason;
+
+	if (!len)
+		return NULL;
+	reason = kmalloc(struct_size(reason, text, len), GFP_KERNEL_ACCOUNT);
+	if (!reason)
+		return ERR_PTR(-ENOMEM);
+	refcount_set(&reason->refs, 1);
+	reason->len = len;
+	if (copy_from_user(reason->text, text, len)) {
+		kfree(reason);
+		return ERR_PTR(-EFAULT);
+	}
+	return reason;
+}
+
+void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
+		    enum weir_death_reason reason, struct weir_reason *text)
+{
+	lockdep_assert_held(&queue->lock);
+	trace_weir_dead(queue, entry);
+	entry->state = WEIR_DYING;
+	entry->last_uid = entry->holder->uid;
+	entry->last_pid = pid_nr(entry->holder->death.pid);
+	entry->reason = reason;
+	entry->text = weir_reason_get(text);
+	weir_chain_add_row(&queue->dying, entry, entry);
+	queue->nr_dying++;
+	weir_queue_bury(queue);
+}
+
+void weir_queue_bury(struct weir_queue *queue)
+{
+	mod_delayed_work(system_unbound_wq, &queue->burial, 0);
+}
+
+static const char *const weir_death_reasons[] = {
+	[WEIR_DEAD_DELIVERIES] = "deliveries",
+	[WEIR_DEAD_TERM] = "term",
+};
+
+/* Headers, one behind the other as they are in a message. */
+struct weir_block_of_headers {
+	u32 len;
+	u8 bytes[1024];
+};
+
+static void weir_headers_add(struct weir_block_of_headers *block, const char *name,
+			     const char *value, u32 value_len)
+{
+	const struct weir_header header = { .value_len = value_len, .name_len = strlen(name) };
+	u32 end = block->len + sizeof(header) + header.name_len + value_len;
+	u8 *to = block->bytes + block->len;
+
+	if (WARN_ON_ONCE(ALIGN(end, 8) > sizeof(block->bytes)))
+		return;
+	memset(to, 0, ALIGN(end, 8) - block->len);
+	memcpy(to, &header, sizeof(header));
+	memcpy(to + sizeof(header), name, header.name_len);
+	memcpy(to + sizeof(header) + header.name_len, value, value_len);
+	block->len = ALIGN(end, 8);
+}
+
+static void weir_headers_add_number(struct weir_block_of_headers *block, const char *name,
+				    u64 number)
+{
+	char text[24];
+
+	weir_headers_add(block, name, text, scnprintf(text, sizeof(text), "%llu", number));
+}
+
+static void weir_dead_headers(const struct weir_queue *queue, const struct weir_entry *entry,
+			      struct weir_block_of_headers *block)
+{
+	const char *reason = weir_death_reasons[entry->reason];
+	const char *name = weir_object_name(&queue->object);
+
+	block->len = 0;
+	weir_headers_add(block, "weir-dead-reason", reason, strlen(reason));
+	if (entry->text)
+		weir_headers_add(block, "weir-dead-text", entry->text->text, entry->text->len);
+	weir_headers_add(block, "weir-dead-queue", name, strlen(name));
+	weir_headers_add_number(block, "weir-dead-offset", entry->offset);
+	weir_headers_add_number(block, "weir-dead-deliveries", entry->deliveries);
+	weir_headers_add_number(block, "weir-dead-sent", weir_entry_desc(entry)->stamp_ns);
+	weir_headers_add_number(block, "weir-dead-uid", entry->last_uid);
+	weir_headers_add_number(block, "weir-dead-pid", entry->last_pid);
+}
+
+/* A draft in @heir that is @entry and what became of it; or an error. */
+static int weir_dead_copy(struct weir_queue *queue, const struct weir_entry *entry,
+			  struct weir_queue *heir, struct weir_chain *drafts)
+{
+	const struct weir_desc *desc = weir_entry_desc(entry);
+	const u32 headers = ALIGN(desc->len + desc->key_len, 8);
+	const u32 more = headers + desc->headers_len;
+	const struct weir_sender sender = {
+		.ids = desc->uid | (u64)desc->gid << 32, .pid = desc->pid,
+	};
+	struct weir_message message = { .len = desc->len, .key_len = desc->key_len };
+	struct weir_block_of_headers *block;
+	int ret;
+
+	block = kmalloc(sizeof(*block), GFP_KERNEL_ACCOUNT);
+	if (!block)
+		return -ENOMEM;
+	weir_dead_headers(queue, entry, block);
+	message.headers_len = desc->headers_len + block->len;
+	ret = weir_queue_draft(heir, &message, &sender, drafts);
+	if (!ret) {
+		const u32 place = drafts->first->place;
+
+		weir_pool_copy(&heir->pool, place, &queue->pool, entry->place, entry->size);
+		/* What aligns the headers, if there were none. */
+		if (more > entry->size)
+			weir_pool_zero(&heir->pool, place, entry->size, more - entry->size);
+		weir_pool_write(&heir->pool, place, more, block->len, block->bytes);
+	}
+	kfree(block);
+	return ret;
+}
+
+/* @entry, the first of the dying, is gone. */
+static void weir_dead_gone(struct weir_queue *queue, struct weir_freed *freed)
+{
+	struct weir_entry *entry = weir_chain_take(&queue->dying);
+
+	weir_reason_put(entry->text);
+	weir_entry_gone(queue, entry, freed);
+	queue->nr_dying--;
+	queue->dead_letters++;
+	weir_queue_freed(queue, freed);
+}
+
+/* The copy appears as the original goes. */
+static int weir_dead_move(struct weir_queue *queue, struct weir_queue *heir,
+			  struct weir_chain *drafts)
+{
+	const u64 now = ktime_get_real_ns();
+	struct weir_freed freed = {};
+	bool dead;
+
+	weir_queue_lock_two(queue, heir);
+	dead = queue->dead || heir->dead;
+	if (!dead) {
+		weir_queue_commit_drafts(heir, drafts, now);
+		weir_dead_gone(queue, &freed);
+	}
+	weir_queue_unlock_two(queue, heir);
+	if (dead) {
+		weir_queue_abort(heir, drafts, &drafts->first);
+		return -ESHUTDOWN;
+	}
+	weir_queue_wake_readers(heir);
+	weir_queue_wake_writers(queue);
+	return 0;
+}
+
+/* The first of the dying, which stays where it is, and who inherits it, counted, or NULL. */
+static struct weir_entry *weir_dead_first(struct weir_queue *queue, struct weir_queue **heir)
+{
+	guard(spinlock)(&queue->lock);
+	if (queue->dead || !queue->dying.first)
+		return NULL;
+	*heir = queue->heir;
+	if (*heir)
+		weir_object_get(&(*heir)->object);
+	return queue->dying.first;
+}
+
+static void weir_dead_discard(struct weir_queue *queue)
+{
+	struct weir_freed freed = {};
+
+	spin_lock(&queue->lock);
+	weir_dead_gone(queue, &freed);
+	spin_unlock(&queue->lock);
+	weir_queue_wake_writers(queue);
+}
+
+/* @entry is moved to @heir: 0 or -errno. */
+static int weir_dead_bequeath(struct weir_queue *queue, const struct weir_entry *entry,
+			      struct weir_queue *heir)
+{
+	struct weir_chain drafts;
+	int ret;
+
+	weir_chain_init(&drafts);
+	ret = weir_dead_copy(queue, entry, heir, &drafts);
+	return ret ?: weir_dead_move(queue, heir, &drafts);
+}
+
+static void weir_queue_bury_work(struct work_struct *work)
+{
+	struct weir_queue *queue = container_of(to_delayed_work(work), struct weir_queue,
+						burial);
+	struct weir_queue *heir;
+	struct weir_entry *entry;
+	int ret = 0;
+
+	while (!ret && (entry = weir_dead_first(queue, &heir))) {
+		if (heir) {
+			ret = weir_dead_bequeath(queue, entry, heir);
+			weir_object_put(&heir->object);
+		} else {
+			weir_dead_discard(queue);
+		}
+		cond_resched();
+	}
+	/* Full, or without memory. Where the heir is gone, ALTER goes on. */
+	if (ret && ret != -ESHUTDOWN)
+		queue_delayed_work(system_unbound_wq, &queue->burial, WEIR_BURY_AGAIN);
+}
+
+void weir_queue_dead_init(struct weir_queue *queue)
+{
+	weir_chain_init(&queue->dying);
+	INIT_DELAYED_WORK(&queue->burial, weir_queue_bury_work);
+}
+
+/* @queue is dead, so the burial ends, and does not begin anew. */
+void weir_queue_dead_exit(struct weir_queue *queue)
+{
+	cancel_delayed_work_sync(&queue->burial);
+	while (queue->dying.first)
+		weir_reason_put(weir_chain_take(&queue->dying)->text);
+}

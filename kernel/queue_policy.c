@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/* How a queue treats messages: what was asked for, what is in force, and changes. */
+#include <linux/err.h>
+#include <linux/math64.h>
+#include <linux/random.h>
+
+#include "queue.h"
+
+int weir_policy_check(const struct weir_policy *policy)
+{
+	const bool ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
+
+	if (policy->max_messages > WEIR_MAX_MESSAGES || policy->reserved)
+		return -EINVAL;
+	if (policy->max_bytes && (policy->max_bytes < WEIR_MIN_BYTES ||
+				  policy->max_bytes > WEIR_MAX_BYTES))
+		return -EINVAL;
+	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD) ||
+	    hweight32(policy->flags) > 1 || (policy->max_deliveries && !ends))
+		return -EINVAL;
+	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
+		return -EINVAL;
+	return 0;
+}
+
+static u32 weir_policy_max_size(const struct weir_policy *policy)
+{
+	u64 units = (policy->max_bytes ?: WEIR_DEFAULT_BYTES) / WEIR_ALIGN;
+
+	return min_t(u64, WEIR_MESSAGE_MAX, units * WEIR_ALIGN / 4);
+}
+
+/* To a queue that nobody knows yet, or under its lock. */
+static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy *policy)
+{
+	u64 bytes = policy->max_bytes ?: WEIR_DEFAULT_BYTES;
+
+	WRITE_ONCE(queue->max_messages, policy->max_messages ?: WEIR_DEFAULT_MESSAGES);
+	WRITE_ONCE(queue->max_units, bytes / WEIR_ALIGN);
+	WRITE_ONCE(queue->max_size, weir_policy_max_size(policy));
+	WRITE_ONCE(queue->lease_ns, policy->lease_ns ?: WEIR_DEFAULT_LEASE);
+	queue->backoff_ns = policy->backoff_ns;
+	queue->backoff_max_ns = policy->backoff_max_ns ?: WEIR_DEFAULT_BACKOFF_MAX;
+	queue->max_deliveries = policy->max_deliveries;
+	queue->policy_flags = policy->flags;
+}
+
+void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
+{
+	lockdep_assert_held(&queue->lock);
+	info->policy = (struct weir_policy){
+		.max_messages = queue->max_messages,
+		.max_bytes = queue->max_units * WEIR_ALIGN,
+		.lease_ns = queue->lease_ns,
+		.backoff_ns = queue->backoff_ns,
+		.backoff_max_ns = queue->backoff_max_ns,
+		.max_deliveries = queue->max_deliveries,
+		.flags = queue->policy_flags,
+	};
+	if (queue->heir)
+		strscpy(info->dead_letter, weir_object_name(&queue->heir->object));
+}
+
+/* Whether @queue is an heir of @heir's, or of its heirs. */
+static bool weir_queue_inherits(struct weir_queue *queue, struct weir_queue *heir)
+{
+	/* Changed only under instance->lock. */
+	lockdep_assert_held(&queue->object.instance->lock);
+	for (; heir; heir = heir->heir) {
+		if (heir == queue)
+			return true;
+	}
+	return false;
+}
+
+/* An heir counts as open, so that it is not destroyed but by force. */
+static int weir_heir_get(struct weir_queue *heir, u32 max_size)
+{
+	guard(spinlock)(&heir->lock);
+	if (heir->dead)
+		return -ESHUTDOWN;
+	if (heir->max_size < max_size)
+		return -EINVAL;
+	heir->opens++;
+	weir_object_get(&heir->object);
+	return 0;
+}
+
+void weir_heir_put(struct weir_queue *heir)
+{
+	if (!heir)
+		return;
+	spin_lock(&heir->lock);
+	heir->opens--;
+	spin_unlock(&heir->lock);
+	weir_object_put(&heir->object);
+}
+
+int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
+		     struct weir_queue *heir)
+{
+	int ret;
+
+	if (heir) {
+		ret = weir_heir_get(heir, weir_policy_max_size(policy));
+		if (ret)
+			return ret;
+		queue->heir = heir;
+	}
+	weir_policy_apply(queue, policy);
+	queue->most_messages = queue->max_messages;
+	queue->most_units = queue->max_units;
+	return 0;
+}
+
+int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
+		     struct weir_queue *heir)
+{
+	struct weir_queue *old;
+	int ret;
+
+	if (policy->max_messages > queue->most_messages ||
+	    policy->max_bytes / WEIR_ALIGN > queue->most_units)
+		return -EINVAL;
+	if (weir_queue_inherits(queue, heir))
+		return -ELOOP;
+	if (heir) {
+		ret = weir_heir_get(heir, weir_policy_max_size(policy));
+		if (ret)
+			return ret;
+	}
+	spin_lock(&queue->lock);
+	weir_policy_apply(queue, policy);
+	old = queue->heir;
+	queue->heir = heir;
+	spin_unlock(&queue->lock);
+	weir_heir_put(old);
+
+	/* What was in the way of those who wait may be gone. */
+	weir_queue_wake_writers(queue);
+	weir_queue_bury(queue);
+	return 0;
+}
+
+u64 weir_queue_backoff(const struct weir_queue *queue, u32 deliveries)
+{
+	u64 ns = queue->backoff_ns;
+	u32 times;
+
+	if (likely(!ns))
+		return 0;
+	for (times = 1; times < deliveries && ns < queue->backoff_max_ns; times++)
+		ns *= 2;
+	ns = min(ns, queue->backoff_max_ns);
+	/* Those that failed together need not come back together. */
+	return weir_time_in(ns - mul_u64_u32_shr(ns / 2, get_random_u32(), 32));
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+/* The options that say how a queue treats messages. */
+#include <string.h>
+#include "weir.h"
+
+static enum status bad_value(const struct args *args, enum option_id id)
+{
+	return usage(args->verb, "--%s: '%s' will not do", options[id].name,
+		     args->values[id]);
+}
+
+struct limit {
+	enum option_id	id;
+	int		(*parse)(const char *text, uint64_t *value);
+	size_t		offset;		/* in struct weir_policy, of an u64 */
+};
+
+#define LIMIT(id, parse, field)	{ id, parse, offsetof(struct weir_policy, field) }
+
+static const struct limit limits[] = {
+	LIMIT(OPT_MESSAGES, parse_count, max_messages),
+	LIMIT(OPT_BYTES, parse_size, max_bytes),
+	LIMIT(OPT_LEASE, parse_lease, lease_ns),
+	LIMIT(OPT_BACKOFF, parse_lease, backoff_ns),
+	LIMIT(OPT_BACKOFF_MAX, parse_lease, backoff_max_ns),
+};
+
+/* 0 means the default to the kernel, and nothing to a user. */
+static enum status take_limits(const struct args *args, struct weir_policy *policy)
+{
+	uint64_t value;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(limits); i++) {
+		const char *text = args->values[limits[i].id];
+
+		if (!text)
+			continue;
+		if (limits[i].parse(text, &value) || !value)
+			return bad_value(args, limits[i].id);
+		memcpy((char *)policy + limits[i].offset, &value, sizeof(value));
+	}
+	if (args->values[OPT_MAX_DELIVERIES]) {
+		if (parse_count(args->values[OPT_MAX_DELIVERIES], &value) || !value ||
+		    value > UINT32_MAX)
+			return bad_value(args, OPT_MAX_DELIVERIES);
+		policy->max_deliveries = value;
+	}
+	return DONE;
+}
+
+static enum status take_dead_letter(const char *name, struct weir_policy *policy,
+				    struct weir_queue **queue)
+{
+	struct weir_open_options open = {
+		.size = sizeof(open), .flags = WEIR_OPEN_SEND,
+	};
+	int ret = weir_queue_open(name, &open, queue);
+
+	if (ret)
+		return fail_queue(name, ret);
+	policy->flags = WEIR_POLICY_DEAD_LETTER;
+	policy->dead_letter = weir_queue_fd(*queue);
+	return DONE;
+}
+
+enum status policy_take(const struct args *args, struct weir_policy *policy,
+			struct weir_queue **dead_letter)
+{
+	const char *const *values = args->values;
+	enum status status;
+
+	*dead_letter = NULL;
+	if (values[OPT_DISCARD] && values[OPT_DEAD_LETTER])
+		return usage(args->verb, "--discard or --dead-letter, not both");
+	status = take_limits(args, policy);
+	if (status)
+		return status;
+	if (values[OPT_DISCARD])
+		policy->flags = WEIR_POLICY_DISCARD;
+	if (values[OPT_DEAD_LETTER])
+		status = take_dead_letter(values[OPT_DEAD_LETTER], policy, dead_letter);
+	if (!status && policy->max_deliveries && !policy->flags) {
+		status = usage(args->verb,
+			       "--max-deliveries needs --dead-letter or --discard");
+	}
+	return status;
+}
+
+enum status policy_change(const struct args *args, struct weir_info *info,
+			  struct weir_queue **dead_letter)
+{
+	struct args with = *args;
+
+	/* What is not named anew stays, and is to be opened again. */
+	if (info->dead_letter[0] && !with.values[OPT_DISCARD] && !with.values[OPT_DEAD_LETTER])
+		with.values[OPT_DEAD_LETTER] = info->dead_letter;
+	return policy_take(&with, &info->policy, dead_letter);
+}
