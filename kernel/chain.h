@@ -14,12 +14,14 @@
 struct weir_chain {
 	struct weir_entry *first;
 	struct weir_entry **end;	/* where the next one is linked */
+	bool wishes;			/* of drafts: some have any */
 };
 
 static inline void weir_chain_init(struct weir_chain *chain)
 {
 	chain->first = NULL;
 	chain->end = &chain->first;
+	chain->wishes = false;
 }
 
 /* Adds @first to @last, which are linked. */

@@ -32,6 +32,7 @@ int weir_index_init(struct weir_index *index, struct weir_account *account,
 	index->max_segments = max;
 	map_size = weir_index_map_size(index);
 	ret = weir_index_alloc(account, &index->segments, max * sizeof(*index->segments)) ?:
+	      weir_index_alloc(account, &index->extras, max * sizeof(*index->extras)) ?:
 	      weir_index_alloc(account, &index->free, max * sizeof(*index->free)) ?:
 	      weir_index_alloc(account, &index->leased, max * sizeof(*index->leased)) ?:
 	      weir_index_alloc(account, &index->whole, map_size) ?:
@@ -46,13 +47,17 @@ void weir_index_destroy(struct weir_index *index, struct weir_account *account)
 	size_t map_size = weir_index_map_size(index);
 	u32 i;
 
-	for (i = 0; i < index->nr_segments; i++)
+	for (i = 0; i < index->nr_segments; i++) {
 		weir_segment_free(index->segments[i], account);
+		weir_account_free(account, index->extras[i], PAGE_SIZE);
+	}
 	weir_account_free(account, index->some, map_size);
 	weir_account_free(account, index->whole, map_size);
 	weir_account_free(account, index->leased,
 			  index->max_segments * sizeof(*index->leased));
 	weir_account_free(account, index->free, index->max_segments * sizeof(*index->free));
+	weir_account_free(account, index->extras,
+			  index->max_segments * sizeof(*index->extras));
 	weir_account_free(account, index->segments,
 			  index->max_segments * sizeof(*index->segments));
 	memset(index, 0, sizeof(*index));
@@ -91,6 +96,22 @@ bool weir_index_add(struct weir_index *index, void *segment)
 		weir_index_at(index, nr * WEIR_SEGMENT_SLOTS + i)->slot =
 			nr * WEIR_SEGMENT_SLOTS + i;
 	return true;
+}
+
+int weir_index_need_extra(struct weir_index *index, struct weir_account *account, u32 slot)
+{
+	struct weir_extra **at = &index->extras[slot / WEIR_SEGMENT_SLOTS];
+	struct weir_extra *extra;
+
+	if (READ_ONCE(*at))
+		return 0;
+	extra = weir_account_alloc(account, PAGE_SIZE);
+	if (IS_ERR(extra))
+		return PTR_ERR(extra);
+	/* Another sender may have been quicker. */
+	if (cmpxchg(at, NULL, extra))
+		weir_account_free(account, extra, PAGE_SIZE);
+	return 0;
 }
 
 bool weir_index_reopen(struct weir_index *index)

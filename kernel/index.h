@@ -48,7 +48,8 @@ struct weir_reason;
  * @WEIR_FREE:   in no list
  * @WEIR_DRAFT:  reserved by a sender, in a chain of its own
  * @WEIR_READY:  sent and never delivered, in the chain of such, by offset
- * @WEIR_BACK:   delivered and put back, in the tree of such, by offset
+ * @WEIR_RANKED: to be delivered, too, but put back, or sent with a wish; in the tree of
+ *               such, by rank
  * @WEIR_DELAYED: put back, or sent, to be delivered later; in no list
  * @WEIR_LEASED: delivered, its holder's; in no list
  * @WEIR_DYING:  dead, in the chain of those that are to be buried
@@ -59,7 +60,7 @@ enum weir_state {
 	WEIR_FREE,
 	WEIR_DRAFT,
 	WEIR_READY,
-	WEIR_BACK,
+	WEIR_RANKED,
 	WEIR_DELAYED,
 	WEIR_LEASED,
 	WEIR_DYING,
@@ -74,11 +75,14 @@ struct weir_entry {
 			u32 last_uid;		/* DYING: who held it */
 			u32 last_pid;
 		};
-		struct rb_node node;		/* BACK */
+		struct rb_node node;		/* RANKED */
 		u64 due;			/* LEASED, DELAYED: when that ends */
 	};
 	u64 offset;
-	struct weir_consumer *holder;	/* LEASED */
+	union {
+		struct weir_consumer *holder;	/* LEASED */
+		u32 reason;		/* DYING: enum weir_death_reason */
+	};
 	u32 slot;			/* invariant */
 	u32 place;			/* in the pool, in units */
 	u32 len;			/* of the payload, in bytes */
@@ -89,23 +93,29 @@ struct weir_entry {
 		struct {
 			u32 deliveries;
 			u8 state;	/* enum weir_state */
-			bool busy;	/* being copied out, or read in part */
-			union {
-				bool in_place;	/* LEASED: its holder reads it in the pool */
-				u8 reason;	/* DYING: enum weir_death_reason */
-			};
+			u8 busy:1;	/* being copied out, or read in part */
+			u8 in_place:1;	/* LEASED: its holder reads it in the pool */
+			u8 wishes:1;	/* there is a struct weir_extra of it */
+			u8 priority;
 			u8 pins;	/* former holders who may still do so */
 		};
 	};
 };
 
 /* On a machine that begins with the low end; those that are not here are 0. */
-#define WEIR_MARK_IN_PLACE	BIT_ULL(48)
+#define WEIR_MARK_IN_PLACE	BIT_ULL(41)
 
 static inline u64 weir_mark(enum weir_state state, u32 deliveries)
 {
 	return (u64)state << 32 | deliveries;
 }
+
+/* What few messages have: a page of these for a segment with such. */
+struct weir_extra {
+	u64 delay_until;		/* DRAFT: CLOCK_BOOTTIME, or 0 */
+	u64 expires;			/* CLOCK_BOOTTIME, or WEIR_NEVER */
+	u64 reserved[6];
+};
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))
 
@@ -113,6 +123,7 @@ static inline u64 weir_mark(enum weir_state state, u32 deliveries)
 static_assert(PAGE_SIZE == 4096);
 static_assert(WEIR_SEGMENT_SLOTS == 64);
 static_assert(sizeof(struct weir_entry) == sizeof(struct weir_desc));
+static_assert(sizeof(struct weir_extra) * WEIR_SEGMENT_SLOTS == PAGE_SIZE);
 
 struct weir_index {
 	u32 max_segments;		/* invariant */
@@ -123,6 +134,7 @@ struct weir_index {
 	u64 *free;			/* for each segment, a bit a slot */
 	u8 *leased;			/* for each segment, how many slots are LEASED */
 	void **segments;		/* each is set once; see weir_index_page() */
+	struct weir_extra **extras;	/* for each segment, set once by cmpxchg, or NULL */
 };
 
 /* weir_index_init() - for @nr_slots at most; may sleep */
@@ -136,6 +148,12 @@ void *weir_segment_new(struct weir_account *account);
 void weir_segment_free(void *segment, struct weir_account *account);
 /* weir_index_add() - adds @segment, false if there are as many as may be */
 bool weir_index_add(struct weir_index *index, void *segment);
+/* weir_index_is_most() - no segment can be added */
+static inline bool weir_index_is_most(const struct weir_index *index)
+{
+	return index->nr_segments == index->max_segments;
+}
+
 /* weir_index_reopen() - finds a segment to go on with; false if all are full */
 bool weir_index_reopen(struct weir_index *index);
 
@@ -166,6 +184,15 @@ static inline struct weir_entry *weir_index_at(const struct weir_index *index, u
 static inline u32 weir_index_row(u32 slot, u32 count)
 {
 	return min(count, (u32)(WEIR_SEGMENT_SLOTS - slot % WEIR_SEGMENT_SLOTS));
+}
+
+/* weir_index_need_extra() - there is one for each slot of @slot's segment; may sleep */
+int weir_index_need_extra(struct weir_index *index, struct weir_account *account, u32 slot);
+
+/* That of a slot for which it was needed. */
+static inline struct weir_extra *weir_index_extra(const struct weir_index *index, u32 slot)
+{
+	return &index->extras[slot / WEIR_SEGMENT_SLOTS][slot % WEIR_SEGMENT_SLOTS];
 }
 
 /* The entry in a slot that user space names, or NULL. */

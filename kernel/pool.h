@@ -75,6 +75,12 @@ void weir_block_free(struct weir_block *block, struct weir_account *account);
 /* weir_pool_add() - adds @block, false if there are as many as may be */
 bool weir_pool_add(struct weir_pool *pool, struct weir_block *block);
 
+/* weir_pool_is_most() - no block can be added */
+static inline bool weir_pool_is_most(const struct weir_pool *pool)
+{
+	return pool->nr_blocks == pool->max_blocks;
+}
+
 static inline u16 *weir_pool_live(const struct weir_pool *pool, u32 page)
 {
 	return &pool->blocks[page / WEIR_BLOCK_PAGES]->live[page % WEIR_BLOCK_PAGES];

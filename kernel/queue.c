@@ -122,7 +122,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 
 	spin_lock_init(&queue->lock);
 	weir_chain_init(&queue->ready);
-	queue->back = RB_ROOT_CACHED;
+	queue->ranked = RB_ROOT_CACHED;
 	weir_line_init(&queue->readers);
 	weir_line_init(&queue->writers);
 	weir_queue_time_init(queue);
@@ -170,16 +170,8 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 /* Nanoseconds since the oldest message that is to be delivered was sent. */
 static u64 weir_queue_oldest_age(const struct weir_queue *queue, u64 now)
 {
-	struct rb_node *back = rb_first_cached(&queue->back);
-	u64 oldest = now;
+	u64 oldest = weir_queue_oldest_stamp(queue, now);
 
-	if (queue->ready.first)
-		oldest = weir_entry_desc(queue->ready.first)->stamp_ns;
-	if (back) {
-		struct weir_entry *entry = rb_entry(back, struct weir_entry, node);
-
-		oldest = min(oldest, weir_entry_desc(entry)->stamp_ns);
-	}
 	return now > oldest ? now - oldest : 0;
 }
 

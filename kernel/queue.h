@@ -6,7 +6,7 @@
  *   (a slot)  ---------> DRAFT ----------> READY ---------+
  *      ^                   |                              v
  *      |      abort        |               take         LEASED
- *      +-------------------+      BACK ----------------->  |
+ *      +-------------------+      RANKED --------------->  |
  *      |                            ^      put back        |
  *      |                            +----------------------+
  *      |                    settle                         |
@@ -16,11 +16,11 @@
  *         with faults allowed. A draft has no offset: offset and order are given
  *         by commit, so a slow sender holds up nobody.
  * READY   In @ready, by offset.
- * BACK    In @back, by offset; taken before @ready.
+ * RANKED  In @ranked, by rank (queue_rank.c): what was put back, or has a wish.
  * LEASED  Its holder's. A consumer is a process that receives through an
  *         open file; it ends by the process (death.h) or with the file, and then
- *         what it holds goes BACK. So it does when the time of the lease is over.
- * DELAYED Like BACK, but in no list until it is due (queue_time.c).
+ *         what it holds is RANKED. So it is when the time of the lease is over.
+ * DELAYED Like RANKED, but in no list until it is due (queue_time.c).
  * DYING   Delivered too often, or given up; on the way to the dead letter queue, if
  *         there is one (queue_dead.c).
  * PINNED  Settled, while a former holder whose lease ran out may still read it in
@@ -86,6 +86,9 @@ struct weir_queue {
 	u32 max_deliveries;		/* 0: any number */
 	u64 backoff_ns;
 	u64 backoff_max_ns;
+	u64 ttl_ns;			/* 0: no end; read without the lock, too */
+	u32 priorities;			/* likewise */
+	u32 starve_after;
 	u32 policy_flags;
 	struct weir_queue *heir;	/* the dead letter queue, counted, or NULL; changed
 					 * under instance->lock, too
@@ -103,10 +106,11 @@ struct weir_queue {
 	struct weir_index index;
 	struct weir_pool pool;
 	struct weir_chain ready;
-	struct rb_root_cached back;
+	struct rb_root_cached ranked;
+	u32 starving;			/* deliveries in a row while a lower priority waited */
 	u64 held;			/* entries not FREE */
 	u64 units;			/* of these */
-	u64 depth;			/* READY and BACK */
+	u64 depth;			/* READY and RANKED */
 	u64 leased;
 	u64 delayed;
 	struct weir_chain dying;
@@ -177,6 +181,8 @@ static inline void weir_consumer_reach(struct weir_consumer *consumer, u32 nr)
 
 /* As -WEIR_MUST_WAIT: it has to wait and may not, here. Never reaches user space. */
 #define WEIR_MUST_WAIT 600
+/* As -WEIR_AGAIN: at once, but others first. Never reaches user space, either. */
+#define WEIR_AGAIN 601
 
 /* How long a call may wait; the clock is only asked by who has to. */
 struct weir_patience {
@@ -389,6 +395,7 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
 enum weir_death_reason {
 	WEIR_DEAD_DELIVERIES,
 	WEIR_DEAD_TERM,
+	WEIR_DEAD_EXPIRED,
 };
 
 void weir_queue_dead_init(struct weir_queue *queue);
@@ -467,7 +474,7 @@ static inline void weir_entry_free(struct weir_queue *queue, struct weir_entry *
 	u32 units = weir_units(entry->size);
 
 	weir_pool_put(&queue->pool, entry->place, units, &freed->puts);
-	entry->state = WEIR_FREE;
+	entry->mark = weir_mark(WEIR_FREE, 0);
 	freed->units += units;
 	freed->entries++;
 }
@@ -525,9 +532,17 @@ void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *ho
  * that is not 0; or it is dead, if it was delivered as often as may be
  */
 void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due);
-/* weir_entry_die() - an entry that is in no list, and was leased just now, is dead */
+/*
+ * weir_entry_die() - an entry that is in no list is dead; @holder: who held it just
+ * now, or NULL; @text: what he says, or NULL
+ */
 void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
-		    enum weir_death_reason reason, struct weir_reason *text);
+		    enum weir_death_reason reason, const struct weir_consumer *holder,
+		    struct weir_reason *text);
+/* weir_entry_expire() - an entry that is to be delivered must not be any more */
+void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_entry_wait() - an entry that is in no list is to be delivered, from @due on, or 0 */
+void weir_entry_wait(struct weir_queue *queue, struct weir_entry *entry, u64 due);
 /* weir_entry_requeue() - one that was DELAYED long enough */
 void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry);
 
@@ -593,25 +608,59 @@ void weir_pins_free(struct weir_queue *queue, struct list_head *pins);
 /* weir_pins_new() - up to @count: how many, in @pins; without the lock; may sleep */
 u32 weir_pins_new(struct weir_queue *queue, u32 count, struct list_head *pins);
 
-/* The first of those that were put back, or NULL. */
-static inline struct weir_entry *weir_queue_next_back(const struct weir_queue *queue)
-{
-	return rb_entry_safe(rb_first_cached(&queue->back), struct weir_entry, node);
-}
+/* queue_wish.c */
+
+/*
+ * weir_draft_wish() - notes what @message, or its queue, asks for, in @draft, which is
+ * of @drafts: 0 or -errno; may sleep
+ */
+int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
+		    const struct weir_message *message, struct weir_chain *drafts);
+/* weir_draft_commit_wish() - @draft, which has wishes, is sent */
+void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
+
+/* queue_rank.c */
+
+/* weir_queue_rank() - @entry, which is in no list, is to be delivered by its rank */
+void weir_queue_rank(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_queue_next_ranked() - weir_queue_next(), when something is in the tree */
+struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue);
+/* weir_queue_count_starving() - so many of @priority were taken in a row */
+void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count);
+/* weir_queue_oldest_stamp() - of all that is to be delivered; @now if nothing is */
+u64 weir_queue_oldest_stamp(const struct weir_queue *queue, u64 now);
 
 /* The entry that is delivered next, or NULL. */
 static inline struct weir_entry *weir_queue_next(const struct weir_queue *queue)
 {
-	return weir_queue_next_back(queue) ?: queue->ready.first;
+	if (unlikely(queue->ranked.rb_leftmost))
+		return weir_queue_next_ranked(queue);
+	return queue->ready.first;
 }
 
 /* Takes it, weir_queue_next(), out of its list; @depth is the caller's to count. */
 static inline void weir_queue_unlist_next(struct weir_queue *queue, struct weir_entry *entry)
 {
-	if (unlikely(entry->state == WEIR_BACK))
-		rb_erase_cached(&entry->node, &queue->back);
+	if (unlikely(entry->state == WEIR_RANKED))
+		rb_erase_cached(&entry->node, &queue->ranked);
 	else
 		weir_chain_take(&queue->ready);
+}
+
+/* weir_queue_taken() - @count like @entry were taken in a row */
+static inline void weir_queue_taken(struct weir_queue *queue, const struct weir_entry *entry,
+				    u32 count)
+{
+	if (unlikely(queue->starve_after))
+		weir_queue_count_starving(queue, entry->priority, count);
+}
+
+/* Whether @entry may not be delivered any more at @now, on CLOCK_BOOTTIME. */
+static inline bool weir_entry_expired(const struct weir_queue *queue,
+				      const struct weir_entry *entry, u64 now)
+{
+	return unlikely(entry->wishes) &&
+	       weir_index_extra(&queue->index, entry->slot)->expires <= now;
 }
 
 #endif

@@ -39,18 +39,26 @@ struct weir_reason *weir_reason_new(const char __user *text, u32 len)
 }
 
 void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
-		    enum weir_death_reason reason, struct weir_reason *text)
+		    enum weir_death_reason reason, const struct weir_consumer *holder,
+		    struct weir_reason *text)
 {
 	lockdep_assert_held(&queue->lock);
 	trace_weir_dead(queue, entry);
 	entry->state = WEIR_DYING;
-	entry->last_uid = entry->holder->uid;
-	entry->last_pid = pid_nr(entry->holder->death.pid);
+	entry->last_uid = holder ? holder->uid : 0;
+	entry->last_pid = holder ? pid_nr(holder->death.pid) : 0;
 	entry->reason = reason;
 	entry->text = weir_reason_get(text);
 	weir_chain_add_row(&queue->dying, entry, entry);
 	queue->nr_dying++;
 	weir_queue_bury(queue);
+}
+
+void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
+{
+	rb_erase_cached(&entry->node, &queue->ranked);
+	WRITE_ONCE(queue->depth, queue->depth - 1);
+	weir_entry_die(queue, entry, WEIR_DEAD_EXPIRED, NULL, NULL);
 }
 
 void weir_queue_bury(struct weir_queue *queue)
@@ -61,6 +69,7 @@ void weir_queue_bury(struct weir_queue *queue)
 static const char *const weir_death_reasons[] = {
 	[WEIR_DEAD_DELIVERIES] = "deliveries",
 	[WEIR_DEAD_TERM] = "term",
+	[WEIR_DEAD_EXPIRED] = "expired",
 };
 
 /* Headers, one behind the other as they are in a message. */
@@ -107,6 +116,8 @@ static void weir_dead_headers(const struct weir_queue *queue, const struct weir_
 	weir_headers_add_number(block, "weir-dead-offset", entry->offset);
 	weir_headers_add_number(block, "weir-dead-deliveries", entry->deliveries);
 	weir_headers_add_number(block, "weir-dead-sent", weir_entry_desc(entry)->stamp_ns);
+	if (!entry->last_pid)
+		return;
 	weir_headers_add_number(block, "weir-dead-uid", entry->last_uid);
 	weir_headers_add_number(block, "weir-dead-pid", entry->last_pid);
 }

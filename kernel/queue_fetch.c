@@ -42,6 +42,7 @@ struct weir_lease {
 	struct weir_consumer *consumer;
 	u64 due;			/* when it ends */
 	u64 now;			/* CLOCK_REALTIME */
+	u64 alive;			/* CLOCK_BOOTTIME; what expires until then is not taken */
 	bool in_place;
 };
 
@@ -71,6 +72,24 @@ static __always_inline void weir_entry_lease(struct weir_queue *queue,
 		desc->first_ns = max(lease->now, desc->stamp_ns);
 	desc->deliveries = deliveries;
 	trace_weir_deliver(queue, entry);
+}
+
+/*
+ * What is delivered next, or NULL; -WEIR_AGAIN when so many had expired that others
+ * are to have the lock first.
+ */
+static struct weir_entry *weir_queue_next_alive(struct weir_queue *queue, u64 now)
+{
+	struct weir_entry *entry;
+	u32 n;
+
+	for (n = 0; n < WEIR_BATCH_MAX; n++) {
+		entry = weir_queue_next(queue);
+		if (!entry || !weir_entry_expired(queue, entry, now))
+			return entry;
+		weir_entry_expire(queue, entry);
+	}
+	return ERR_PTR(-WEIR_AGAIN);
 }
 
 static void weir_queue_leased(struct weir_queue *queue, struct weir_consumer *consumer,
@@ -118,9 +137,9 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 			.now = ktime_get_coarse_real_ns(),
 		};
 
-		entry = weir_queue_next(queue);
-		if (!entry)
-			return ERR_PTR(-EAGAIN);
+		entry = weir_queue_next_alive(queue, ktime_get_boottime_ns());
+		if (IS_ERR_OR_NULL(entry))
+			return entry ?: ERR_PTR(-EAGAIN);
 		*at = 0;
 		weir_queue_unlist_next(queue, entry);
 		if (entry->deliveries)
@@ -129,6 +148,7 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
 		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 		weir_queue_leased(queue, consumer, 1);
+		weir_queue_taken(queue, entry, 1);
 	}
 	entry->busy = true;
 	return entry;
@@ -176,6 +196,9 @@ static int weir_queue_prepare(struct weir_queue_file *file, int error, bool read
 	struct weir_queue *queue = file->queue;
 
 	switch (error) {
+	case -WEIR_AGAIN:
+		cond_resched();
+		return 0;
 	case -ENOLINK:
 		return weir_queue_add_consumer(file);
 	case -EAGAIN:
@@ -243,11 +266,13 @@ static inline bool weir_budget_pay(struct weir_budget *budget, const struct weir
 }
 
 /* @entry is not listed any more: the one behind it, or NULL. */
-static inline struct weir_entry *weir_queue_unlist_back(struct weir_queue *queue,
-							struct weir_entry *entry)
+static inline struct weir_entry *weir_queue_unlist_ranked(struct weir_queue *queue,
+							  struct weir_entry *entry)
 {
-	rb_erase_cached(&entry->node, &queue->back);
-	return weir_queue_next_back(queue);
+	struct rb_node *next = rb_next(&entry->node);
+
+	rb_erase_cached(&entry->node, &queue->ranked);
+	return rb_entry_safe(next, struct weir_entry, node);
 }
 
 /*
@@ -265,22 +290,24 @@ static __always_inline u32 weir_queue_take_run(struct weir_queue *queue,
 	const struct weir_entry *end = entry + weir_index_row(slot, max);
 	const struct weir_entry *first = entry;
 	const u32 deliveries = plain ? 1 : entry->deliveries + 1;
-	const bool back = !plain && entry->state == WEIR_BACK;
+	const bool ranked = !plain && entry->state == WEIR_RANKED;
 	u64 offset = entry->offset;
 	struct weir_entry *next;
 	u32 n;
 
 	*run = (struct weir_run){ .offset = offset, .slot = slot, .deliveries = deliveries };
 	do {
-		next = back ? weir_queue_unlist_back(queue, entry) : entry->next;
+		next = ranked ? weir_queue_unlist_ranked(queue, entry) : entry->next;
 		weir_entry_lease(queue, entry, lease, plain);
 		entry++;
 		offset++;
 		/* An entry has a slot for good, so the row is told by the addresses. */
 	} while (entry < end && entry == next && entry->offset == offset &&
 		 (plain || (entry->deliveries + 1 == deliveries &&
+			    entry->priority == first->priority &&
+			    !weir_entry_expired(queue, entry, lease->alive) &&
 			    weir_budget_pay(budget, entry))));
-	if (!back)
+	if (!ranked)
 		weir_chain_skip(&queue->ready, next);
 
 	n = entry - first;
@@ -290,6 +317,8 @@ static __always_inline u32 weir_queue_take_run(struct weir_queue *queue,
 	weir_segment_due(queue, slot, lease->due);
 	if (deliveries > 1)
 		queue->redelivered += n;
+	if (!plain)
+		weir_queue_taken(queue, first, n);
 	return n;
 }
 
@@ -321,7 +350,8 @@ static __always_inline void weir_queue_take_runs(struct weir_queue *queue,
 		if (!left || run == end)
 			break;
 		entry = plain ? queue->ready.first : weir_queue_next(queue);
-	} while (entry && (plain || weir_budget_pay(budget, entry)));
+	} while (entry && (plain || (!weir_entry_expired(queue, entry, lease->alive) &&
+				     weir_budget_pay(budget, entry))));
 	take->nr_runs = run - take->runs;
 	take->messages = take->max_messages - left;
 	weir_queue_leased(queue, lease->consumer, take->messages);
@@ -329,7 +359,7 @@ static __always_inline void weir_queue_take_runs(struct weir_queue *queue,
 
 /*
  * Takes runs where bytes are counted, for some are copied or only so many are wanted,
- * or where something was put back.
+ * or where something is ranked.
  */
 static noinline int weir_queue_take_counted(struct weir_queue *queue,
 					    const struct weir_lease *lease,
@@ -369,13 +399,17 @@ static __always_inline int weir_queue_take_leases(struct weir_queue *queue,
 	if (unlikely(!lease->consumer))
 		return -ENOLINK;
 	weir_consumer_take(lease->consumer);
-	first = weir_queue_next(queue);
-	if (unlikely(!first))
-		return -EAGAIN;
-	if (take->buffer || take->max_bytes != U64_MAX || unlikely(first->deliveries))
-		return weir_queue_take_counted(queue, lease, take, first);
-	weir_queue_take_runs(queue, lease, take, first, NULL, true);
-	return 0;
+	first = queue->ready.first;
+	if (unlikely(queue->ranked.rb_leftmost)) {
+		lease->alive = ktime_get_boottime_ns();
+		first = weir_queue_next_alive(queue, lease->alive);
+		if (IS_ERR(first))
+			return PTR_ERR(first);
+	} else if (likely(first && !take->buffer && take->max_bytes == U64_MAX)) {
+		weir_queue_take_runs(queue, lease, take, first, NULL, true);
+		return 0;
+	}
+	return first ? weir_queue_take_counted(queue, lease, take, first) : -EAGAIN;
 }
 
 static int weir_record_copy(struct weir_queue *queue, const struct weir_entry *entry,

@@ -18,6 +18,8 @@ int weir_policy_check(const struct weir_policy *policy)
 	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD) ||
 	    hweight32(policy->flags) > 1 || (policy->max_deliveries && !ends))
 		return -EINVAL;
+	if (policy->priorities > WEIR_MAX_PRIORITIES)
+		return -EINVAL;
 	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
 		return -EINVAL;
 	return 0;
@@ -42,6 +44,9 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	queue->backoff_ns = policy->backoff_ns;
 	queue->backoff_max_ns = policy->backoff_max_ns ?: WEIR_DEFAULT_BACKOFF_MAX;
 	queue->max_deliveries = policy->max_deliveries;
+	WRITE_ONCE(queue->ttl_ns, policy->ttl_ns);
+	WRITE_ONCE(queue->priorities, policy->priorities ?: 1);
+	queue->starve_after = policy->starve_after;
 	queue->policy_flags = policy->flags;
 }
 
@@ -54,7 +59,10 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
 		.lease_ns = queue->lease_ns,
 		.backoff_ns = queue->backoff_ns,
 		.backoff_max_ns = queue->backoff_max_ns,
+		.ttl_ns = queue->ttl_ns,
 		.max_deliveries = queue->max_deliveries,
+		.priorities = queue->priorities,
+		.starve_after = queue->starve_after,
 		.flags = queue->policy_flags,
 	};
 	if (queue->heir)

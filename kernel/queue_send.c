@@ -108,6 +108,7 @@ static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
 struct weir_rest {
 	u32 done;
 	enum weir_stop stop;
+	bool most;			/* what is to grow is as large as it may be */
 	u32 seek;			/* where the search for a place goes on, or 0 */
 	u64 freed;			/* queue->freed when that search began */
 };
@@ -138,21 +139,18 @@ static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
 		rest->freed = queue->freed;
 	rest->done = done;
 	rest->stop = stop;
+	rest->most = stop == WEIR_NO_SLOT ? weir_index_is_most(&queue->index) :
+					    weir_pool_is_most(&queue->pool);
 	spin_unlock(&queue->lock);
 	return false;
 }
 
-/*
- * 0: it grew, through us or somebody else, so it is worth another try. -ENOSPC:
- * it is as large as it may be. Or what memory says.
- */
+/* 0: it grew, through us or somebody else, so it is worth another try; or -errno. */
 static int weir_queue_grow_index(struct weir_queue *queue)
 {
 	struct weir_segment *segment;
 	bool added;
 
-	if (READ_ONCE(queue->index.nr_segments) == queue->index.max_segments)
-		return -ENOSPC;
 	segment = weir_segment_new(&queue->object.account);
 	if (IS_ERR(segment))
 		return PTR_ERR(segment);
@@ -169,8 +167,6 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 	struct weir_block *block;
 	bool added;
 
-	if (READ_ONCE(queue->pool.nr_blocks) == queue->pool.max_blocks)
-		return -ENOSPC;
 	block = weir_block_new(&queue->object.account);
 	if (IS_ERR(block))
 		return PTR_ERR(block);
@@ -222,10 +218,10 @@ static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_mes
 			ret = -EAGAIN;
 			break;
 		case WEIR_NO_SLOT:
-			ret = weir_queue_grow_index(queue);
+			ret = rest->most ? -ENOSPC : weir_queue_grow_index(queue);
 			break;
 		case WEIR_NO_PLACE:
-			ret = weir_queue_grow_pool(queue);
+			ret = rest->most ? -ENOSPC : weir_queue_grow_pool(queue);
 			break;
 		case WEIR_SEEKING:
 			cond_resched();
@@ -320,6 +316,39 @@ static __always_inline void weir_draft_describe(const struct weir_entry *draft,
 	desc->first_ns = 0;
 }
 
+static __always_inline void weir_draft_number(const struct weir_queue *queue,
+					      struct weir_entry *entry, u64 offset, u64 now)
+{
+	struct weir_desc *desc = weir_entry_desc(entry);
+
+	entry->offset = offset;
+	desc->offset = offset;
+	desc->stamp_ns = now;
+	trace_weir_send(queue, entry);
+}
+
+/* As weir_drafts_commit(), where some have wishes. */
+static noinline u64 weir_drafts_commit_wishes(struct weir_queue *queue,
+					      struct weir_chain *drafts, u64 now)
+{
+	const u64 first = queue->next_offset;
+
+	while (drafts->first) {
+		struct weir_entry *entry = weir_chain_take(drafts);
+
+		weir_draft_number(queue, entry, queue->next_offset++, now);
+		if (entry->wishes) {
+			weir_draft_commit_wish(queue, entry);
+			continue;
+		}
+		entry->mark = weir_mark(WEIR_READY, 0);
+		weir_chain_add_row(&queue->ready, entry, entry);
+		WRITE_ONCE(queue->depth, queue->depth + 1);
+	}
+	return first;
+}
+
+/* @drafts are sent, under the lock: the first of their offsets. */
 static __always_inline u64 weir_drafts_commit(struct weir_queue *queue,
 					      struct weir_chain *drafts, u64 now)
 {
@@ -329,17 +358,14 @@ static __always_inline u64 weir_drafts_commit(struct weir_queue *queue,
 	u64 offset = first;
 
 	lockdep_assert_held(&queue->lock);
+	if (unlikely(drafts->wishes))
+		return weir_drafts_commit_wishes(queue, drafts, now);
 	do {
-		struct weir_desc *desc = weir_entry_desc(entry);
-
 		entry->mark = mark;
-		entry->offset = offset;
-		desc->offset = offset++;
-		desc->stamp_ns = now;
-		trace_weir_send(queue, entry);
+		weir_draft_number(queue, entry, offset++, now);
 	} while ((entry = entry->next));
 	weir_chain_splice(&queue->ready, drafts);
-	WRITE_ONCE(queue->depth, queue->depth + (offset - queue->next_offset));
+	WRITE_ONCE(queue->depth, queue->depth + (offset - first));
 	queue->next_offset = offset;
 	return first;
 }
@@ -472,11 +498,14 @@ static __always_inline int weir_queue_fill(struct weir_queue *queue,
 					   const struct weir_sender *sender)
 {
 	const struct weir_message *message = messages;
+	const bool wishes = READ_ONCE(queue->ttl_ns);
 	struct weir_entry *draft;
 	int ret;
 
 	for (; (draft = *link); link = &draft->next, message++) {
 		ret = weir_draft_fill(queue, draft, message);
+		if (unlikely(message->options_len || wishes) && !ret)
+			ret = weir_draft_wish(queue, draft, message, drafts);
 		if (unlikely(ret)) {
 			weir_queue_abort(queue, drafts, link);
 			return message - messages ?: ret;
@@ -489,8 +518,8 @@ static __always_inline int weir_queue_fill(struct weir_queue *queue,
 static noinline int weir_queue_check_parts(const struct weir_queue *queue,
 					   const struct weir_message *message)
 {
-	if (message->flags | message->reserved16 | message->reserved[0] |
-	    message->reserved[1] | message->reserved[2])
+	if (message->flags | message->reserved[0] | message->reserved[1] ||
+	    (!message->options_len && message->options))
 		return -EINVAL;
 	if (message->key_len > WEIR_KEY_MAX || message->headers_len > WEIR_HEADERS_MAX ||
 	    message->headers_len % 8)
@@ -609,6 +638,8 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	ret = weir_draft_populate(queue, drafts.first);
 	if (!ret)
 		ret = weir_pool_write_iter(&queue->pool, drafts.first->place, 0, len, from);
+	if (!ret && unlikely(READ_ONCE(queue->ttl_ns)))
+		ret = weir_draft_wish(queue, drafts.first, &message, &drafts);
 	if (ret) {
 		weir_queue_abort(queue, &drafts, &drafts.first);
 		return ret;
@@ -630,6 +661,8 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 	if (ret < 0)
 		return ret;
 	ret = weir_draft_populate(queue, drafts->first);
+	if (!ret && READ_ONCE(queue->ttl_ns))
+		ret = weir_draft_wish(queue, drafts->first, message, drafts);
 	if (ret) {
 		weir_queue_abort(queue, drafts, &drafts->first);
 		return ret;

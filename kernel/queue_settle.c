@@ -3,7 +3,7 @@
 #include "trace.h"
 
 /* Entries that are worked on before the lock is given to others. */
-#define WEIR_PURGE_CHUNK 128
+#define WEIR_PURGE_CHUNK 128ULL
 
 /* Settles entries of one segment, some of which are pinned: those stay in their slots. */
 static noinline void weir_row_settle_pinned(struct weir_queue *queue, struct weir_entry *entry,
@@ -61,12 +61,6 @@ void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *ho
 	weir_leased_settle(queue, holder, slot, count);
 }
 
-static bool weir_entry_before(struct rb_node *a, const struct rb_node *b)
-{
-	return rb_entry(a, struct weir_entry, node)->offset <
-	       rb_entry(b, struct weir_entry, node)->offset;
-}
-
 /* @entry is nobody's any more, and to be read from its beginning again. */
 static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entry)
 {
@@ -81,14 +75,6 @@ static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entr
 	queue->leased--;
 }
 
-/* @entry, which is in no list, is to be delivered again. */
-static void weir_entry_add_back(struct weir_queue *queue, struct weir_entry *entry)
-{
-	entry->state = WEIR_BACK;
-	rb_add_cached(&entry->node, &queue->back, weir_entry_before);
-	WRITE_ONCE(queue->depth, queue->depth + 1);
-}
-
 static void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry, u64 due)
 {
 	entry->state = WEIR_DELAYED;
@@ -97,25 +83,39 @@ static void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry,
 	weir_segment_due(queue, entry->slot, due);
 }
 
+/* @entry is to be delivered, as long as it may be. */
+static void weir_entry_rank(struct weir_queue *queue, struct weir_entry *entry)
+{
+	weir_queue_rank(queue, entry);
+	if (entry->wishes)
+		weir_segment_due(queue, entry->slot,
+				 weir_index_extra(&queue->index, entry->slot)->expires);
+}
+
+void weir_entry_wait(struct weir_queue *queue, struct weir_entry *entry, u64 due)
+{
+	if (due)
+		weir_entry_delay(queue, entry, due);
+	else
+		weir_entry_rank(queue, entry);
+}
+
 void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due)
 {
 	weir_entry_unlease(queue, entry);
 	if (unlikely(queue->max_deliveries && entry->deliveries >= queue->max_deliveries)) {
-		weir_entry_die(queue, entry, WEIR_DEAD_DELIVERIES, NULL);
+		weir_entry_die(queue, entry, WEIR_DEAD_DELIVERIES, entry->holder, NULL);
 		return;
 	}
 	trace_weir_put_back(queue, entry);
-	if (due)
-		weir_entry_delay(queue, entry, due);
-	else
-		weir_entry_add_back(queue, entry);
+	weir_entry_wait(queue, entry, due);
 }
 
 void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry)
 {
 	lockdep_assert_held(&queue->lock);
 	queue->delayed--;
-	weir_entry_add_back(queue, entry);
+	weir_entry_rank(queue, entry);
 }
 
 /* Whether @entry is leased as it says, to @holder; with a look at each field. */
@@ -201,7 +201,7 @@ static void weir_run_give_up(struct weir_queue *queue, const struct weir_run *ru
 		struct weir_entry *entry = weir_index_at(&queue->index, run->slot + i);
 
 		weir_entry_unlease(queue, entry);
-		weir_entry_die(queue, entry, WEIR_DEAD_TERM, reason);
+		weir_entry_die(queue, entry, WEIR_DEAD_TERM, entry->holder, reason);
 	}
 }
 
@@ -297,15 +297,21 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
 	return run->status ? 0 : run->count;
 }
 
-/* Drops some of what is ready and was sent before @end: how many. */
-static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end)
+/*
+ * Drops some of what is ready, at most @max, and of what waits in the chain only what
+ * was sent before @end: how many.
+ */
+static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end, u64 max)
 {
 	struct weir_freed freed = {};
 	struct weir_entry *entry;
 	u32 n = 0;
 
 	guard(spinlock)(&queue->lock);
-	while (n < WEIR_PURGE_CHUNK && (entry = weir_queue_next(queue)) && entry->offset < end) {
+	max = min(max, WEIR_PURGE_CHUNK);
+	while (n < max && (entry = weir_queue_next(queue))) {
+		if (entry->state == WEIR_READY && entry->offset >= end)
+			break;
 		weir_queue_unlist_next(queue, entry);
 		weir_entry_gone(queue, entry, &freed);
 		n++;
@@ -318,15 +324,16 @@ static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end)
 
 u64 weir_queue_purge(struct weir_queue *queue)
 {
-	u64 purged = 0, end;
+	u64 purged = 0, depth, end;
 	u32 n;
 
 	spin_lock(&queue->lock);
+	depth = queue->depth;
 	end = queue->next_offset;
 	spin_unlock(&queue->lock);
 
 	do {
-		n = weir_queue_purge_some(queue, end);
+		n = weir_queue_purge_some(queue, end, depth - purged);
 		purged += n;
 		weir_queue_wake_writers(queue);
 		cond_resched();

@@ -26,9 +26,15 @@ struct weir_look {
 	bool put_back;			/* something is to be delivered */
 };
 
-/* The lease of @entry has run out: 0, or when to try again. */
-static u64 weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry,
-			     struct weir_look *look)
+static u64 weir_entry_expires(const struct weir_queue *queue, const struct weir_entry *entry)
+{
+	return entry->wishes ? weir_index_extra(&queue->index, entry->slot)->expires :
+			       WEIR_NEVER;
+}
+
+/* The lease of @entry has run out: when to look at it again. */
+static u64 weir_entry_end_lease(struct weir_queue *queue, struct weir_entry *entry,
+				struct weir_look *look)
 {
 	if (entry->busy)
 		return look->now + WEIR_LOOK_AGAIN;
@@ -47,22 +53,33 @@ static u64 weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry,
 	queue->expired++;
 	weir_entry_return(queue, entry, weir_queue_backoff(queue, entry->deliveries));
 	look->put_back = true;
-	return 0;
+	/* If it is to be looked at again, that was noted when it was put back. */
+	return WEIR_NEVER;
 }
 
 /* What is due of @entry is done; when to look at it again, if ever. */
 static u64 weir_entry_look(struct weir_queue *queue, struct weir_entry *entry,
 			   struct weir_look *look)
 {
-	if (entry->state != WEIR_LEASED && entry->state != WEIR_DELAYED)
+	switch (entry->state) {
+	case WEIR_LEASED:
+		if (entry->due > look->now)
+			return entry->due;
+		return weir_entry_end_lease(queue, entry, look);
+	case WEIR_DELAYED:
+		if (entry->due > look->now)
+			return entry->due;
+		weir_entry_requeue(queue, entry);
+		look->put_back = true;
+		fallthrough;
+	case WEIR_RANKED:
+		if (!weir_entry_expired(queue, entry, look->now))
+			return weir_entry_expires(queue, entry);
+		weir_entry_expire(queue, entry);
 		return WEIR_NEVER;
-	if (entry->due > look->now)
-		return entry->due;
-	if (entry->state == WEIR_LEASED)
-		return weir_entry_expire(queue, entry, look) ?: WEIR_NEVER;
-	weir_entry_requeue(queue, entry);
-	look->put_back = true;
-	return WEIR_NEVER;
+	default:
+		return WEIR_NEVER;
+	}
 }
 
 static void weir_segment_look(struct weir_queue *queue, u32 nr, struct weir_look *look)

@@ -34,7 +34,10 @@ WEIR_ATTR(max_bytes, "%llu", info.policy.max_bytes);
 WEIR_ATTR(lease_ns, "%llu", info.policy.lease_ns);
 WEIR_ATTR(backoff_ns, "%llu", info.policy.backoff_ns);
 WEIR_ATTR(backoff_max_ns, "%llu", info.policy.backoff_max_ns);
+WEIR_ATTR(ttl_ns, "%llu", info.policy.ttl_ns);
 WEIR_ATTR(max_deliveries, "%u", info.policy.max_deliveries);
+WEIR_ATTR(priorities, "%u", info.policy.priorities);
+WEIR_ATTR(starve_after, "%u", info.policy.starve_after);
 WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
 WEIR_ATTR(dead_letter, "%s", info.dead_letter);
 WEIR_ATTR(depth, "%llu", info.depth);
@@ -66,7 +69,10 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_lease_ns.attr,
 	&dev_attr_backoff_ns.attr,
 	&dev_attr_backoff_max_ns.attr,
+	&dev_attr_ttl_ns.attr,
 	&dev_attr_max_deliveries.attr,
+	&dev_attr_priorities.attr,
+	&dev_attr_starve_after.attr,
 	&dev_attr_discard.attr,
 	&dev_attr_dead_letter.attr,
 	&dev_attr_depth.attr,

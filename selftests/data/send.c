@@ -268,10 +268,16 @@ TEST_F(queue, reserved_fields)
 	}
 	for (bit = 0; bit < 16; bit++) {
 		bad = message;
-		bad.reserved16 = 1U << bit;
+		/* Shorter than they can be, or where there is nothing. */
+		bad.options_len = 1U << bit;
+		EXPECT_EQ(bit < 5 ? -EINVAL : -EFAULT, send_one(self->writer, bad));
+	}
+	for (bit = 0; bit < 64; bit++) {
+		bad = message;
+		bad.options = 1ULL << bit;
 		EXPECT_EQ(-EINVAL, send_one(self->writer, bad));
 	}
-	for (bit = 0; bit < 3 * 64; bit++) {
+	for (bit = 0; bit < 2 * 64; bit++) {
 		bad = message;
 		bad.reserved[bit / 64] = 1ULL << (bit % 64);
 		EXPECT_EQ(-EINVAL, send_one(self->writer, bad));
@@ -408,7 +414,7 @@ TEST_F(queue, stamp)
 	EXPECT_EQ(0, desc->uid);
 	EXPECT_EQ(getpid(), desc->pid);
 	EXPECT_EQ(1, desc->deliveries);
-	EXPECT_EQ(0, desc->flags);
+	EXPECT_EQ(0, desc->priority);
 	EXPECT_LE(desc->stamp_ns, desc->first_ns);
 }
 

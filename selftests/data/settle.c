@@ -159,7 +159,7 @@ TEST_F(queue, wrong_fields)
 	runs[0] = runs[1] = run;
 	for (bit = 2; bit < 32; bit++)
 		EXPECT_EQ(-EINVAL, settle_run(self->reader, run, 1U << bit));
-	EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_EXTEND + 1));
+	EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_TERM + 1));
 	run.count = 0;
 	EXPECT_EQ(-EINVAL, settle_run(self->reader, run, WEIR_ACK));
 	run.count = WEIR_BATCH_MAX + 1;

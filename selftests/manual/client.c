@@ -186,7 +186,7 @@ static void test_wrong_member(void)
 	m[0].headers_len = sizeof(headers);
 	IS(send_some(fd, m, 1, NULL), -EINVAL);
 	m[0] = good;
-	m[0].reserved[2] = 1;
+	m[0].reserved[1] = 1;
 	IS(send_some(fd, m, 1, NULL), -EINVAL);
 	IS(send_some(fd, m, 0, NULL), -EINVAL);
 	IS(info(fd).sent, 4);

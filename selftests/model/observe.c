@@ -56,7 +56,7 @@ void compare_desc(const struct message *message, const struct weir_desc *desc)
 	agree("desc.len", desc->len, message->spec.len);
 	agree("desc.headers_len", desc->headers_len, message->spec.headers_len);
 	agree("desc.key_len", desc->key_len, message->spec.key_len);
-	agree("desc.flags", desc->flags, 0);
+	agree("desc.priority", desc->priority, 0);
 	agree("desc.deliveries", desc->deliveries, message->deliveries);
 	agree("desc.uid", desc->uid, 0);
 	agree("desc.gid", desc->gid, 0);

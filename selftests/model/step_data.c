@@ -251,7 +251,7 @@ static void spoil_run(__u64 *seed, struct weir_run *run)
 	case 2: run->offset++; break;
 	case 3: run->count++; break;
 	case 4: run->count = random_below(seed, 2) ? 0 : 1025; break;
-	case 5: run->op = 3 + random_below(seed, 1000); break;
+	case 5: run->op = 4 + random_below(seed, 1000); break;
 	case 6: run->op = WEIR_ACK, run->delay_ms = 1; break;
 	case 7: run->slot = -run->count; break;
 	}

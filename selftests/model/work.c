@@ -66,7 +66,7 @@ static unsigned char *lay(const struct spec *spec, struct weir_message *message,
 		spec_spoil_headers(spec, headers);
 	switch (spec->wrong) {
 	case WRONG_FLAGS: message->flags = 1 << spec->seed % 32; break;
-	case WRONG_RESERVED: message->reserved[spec->seed % 3] = 1; break;
+	case WRONG_RESERVED: message->reserved[spec->seed % 2] = 1; break;
 	case WRONG_LEN: message->len = WEIR_MESSAGE_MAX + 1 + spec->seed % 2 * 0x80000000U; break;
 	case WRONG_KEY_LEN: message->key_len = WEIR_KEY_MAX + 1 + spec->seed % 1000; break;
 	case WRONG_HEADERS_LEN:

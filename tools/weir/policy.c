@@ -3,7 +3,7 @@
 #include <string.h>
 #include "weir.h"
 
-static enum status bad_value(const struct args *args, enum option_id id)
+enum status bad_value(const struct args *args, enum option_id id)
 {
 	return usage(args->verb, "--%s: '%s' will not do", options[id].name,
 		     args->values[id]);
@@ -23,12 +23,27 @@ static const struct limit limits[] = {
 	LIMIT(OPT_LEASE, parse_lease, lease_ns),
 	LIMIT(OPT_BACKOFF, parse_lease, backoff_ns),
 	LIMIT(OPT_BACKOFF_MAX, parse_lease, backoff_max_ns),
+	LIMIT(OPT_TTL, parse_lease, ttl_ns),
+};
+
+struct number {
+	enum option_id	id;
+	size_t		offset;		/* in struct weir_policy, of an u32 */
+};
+
+#define NUMBER(id, field)	{ id, offsetof(struct weir_policy, field) }
+
+static const struct number numbers[] = {
+	NUMBER(OPT_MAX_DELIVERIES, max_deliveries),
+	NUMBER(OPT_PRIORITIES, priorities),
+	NUMBER(OPT_STARVE_AFTER, starve_after),
 };
 
 /* 0 means the default to the kernel, and nothing to a user. */
 static enum status take_limits(const struct args *args, struct weir_policy *policy)
 {
 	uint64_t value;
+	uint32_t narrow;
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(limits); i++) {
@@ -40,11 +55,15 @@ static enum status take_limits(const struct args *args, struct weir_policy *poli
 			return bad_value(args, limits[i].id);
 		memcpy((char *)policy + limits[i].offset, &value, sizeof(value));
 	}
-	if (args->values[OPT_MAX_DELIVERIES]) {
-		if (parse_count(args->values[OPT_MAX_DELIVERIES], &value) || !value ||
-		    value > UINT32_MAX)
-			return bad_value(args, OPT_MAX_DELIVERIES);
-		policy->max_deliveries = value;
+	for (i = 0; i < ARRAY_SIZE(numbers); i++) {
+		const char *text = args->values[numbers[i].id];
+
+		if (!text)
+			continue;
+		if (parse_count(text, &value) || !value || value > UINT32_MAX)
+			return bad_value(args, numbers[i].id);
+		narrow = value;
+		memcpy((char *)policy + numbers[i].offset, &narrow, sizeof(narrow));
 	}
 	return DONE;
 }

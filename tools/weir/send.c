@@ -18,6 +18,8 @@ struct sender {
 	size_t			key_len;
 	void			*headers;
 	size_t			headers_len;
+	struct weir_options	options;
+	size_t			options_len;
 	bool			has_waited;
 	uint64_t		sent;
 	unsigned int		nr;
@@ -46,11 +48,42 @@ static void add_header(struct sender *sender, const char *header,
 				"--header: '%s' is no NAME=VALUE", header);
 }
 
+/* What the messages are to ask for beyond being delivered. */
+static enum status sender_wishes(struct sender *sender)
+{
+	const char *const *values = sender->args->values;
+	struct weir_options *options = &sender->options;
+	uint64_t value;
+
+	if (values[OPT_DELAY]) {
+		if (parse_lease(values[OPT_DELAY], &value))
+			return bad_value(sender->args, OPT_DELAY);
+		options->delay_ns = value;
+	}
+	if (values[OPT_TTL]) {
+		if (parse_lease(values[OPT_TTL], &value))
+			return bad_value(sender->args, OPT_TTL);
+		options->ttl_ns = value;
+	}
+	if (values[OPT_PRIORITY]) {
+		if (parse_count(values[OPT_PRIORITY], &value) || value >= WEIR_MAX_PRIORITIES)
+			return bad_value(sender->args, OPT_PRIORITY);
+		options->priority = value;
+	}
+	if (options->delay_ns || options->ttl_ns || options->priority)
+		sender->options_len = sizeof(*options);
+	return DONE;
+}
+
 static enum status sender_options(struct sender *sender)
 {
 	const struct args *args = sender->args;
-	enum status status = DONE;
+	enum status status;
 	unsigned int i;
+
+	status = sender_wishes(sender);
+	if (status)
+		return status;
 
 	if (args->values[OPT_KEY]) {
 		sender->key = args->values[OPT_KEY];
@@ -125,6 +158,8 @@ static enum status sender_add(struct sender *sender, const void *data,
 		.key_len = sender->key_len,
 		.headers = (uintptr_t)sender->headers,
 		.headers_len = sender->headers_len,
+		.options = sender->options_len ? (uintptr_t)&sender->options : 0,
+		.options_len = sender->options_len,
 	};
 	return sender->nr == WEIR_BATCH_MAX ? sender_flush(sender) : DONE;
 }

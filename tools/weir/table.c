@@ -20,6 +20,16 @@ const struct option_spec options[NR_OPTIONS] = {
 		"wait before delivering again, twice as long each time [0]" },
 	[OPT_BACKOFF_MAX] = { "backoff-max", 0, "DURATION",
 		"wait no longer than this [1h]" },
+	[OPT_TTL] = { "ttl", 0, "DURATION",
+		"a message not delivered in this time is dead [no end]" },
+	[OPT_PRIORITIES] = { "priorities", 0, "N",
+		"how many priorities messages may have [1]" },
+	[OPT_STARVE_AFTER] = { "starve-after", 0, "N",
+		"one of the lowest priority after so many others [never]" },
+	[OPT_PRIORITY] = { "priority", 0, "N",
+		"deliver before messages of lower ones [0]" },
+	[OPT_DELAY] = { "delay", 0, "DURATION",
+		"do not deliver before this time is over" },
 	[OPT_MODE] = { "mode", 0, "OCTAL",
 		"who may send (w) and receive (r) [0660]" },
 	[OPT_PRIVATE] = { "private", 0, NULL,
@@ -46,7 +56,8 @@ const struct option_spec options[NR_OPTIONS] = {
 
 #define POLICY	(BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) | \
 		 BIT(OPT_MAX_DELIVERIES) | BIT(OPT_DEAD_LETTER) | \
-		 BIT(OPT_DISCARD) | BIT(OPT_BACKOFF) | BIT(OPT_BACKOFF_MAX))
+		 BIT(OPT_DISCARD) | BIT(OPT_BACKOFF) | BIT(OPT_BACKOFF_MAX) | \
+		 BIT(OPT_TTL) | BIT(OPT_PRIORITIES) | BIT(OPT_STARVE_AFTER))
 
 const struct verb verbs[] = {
 	{
@@ -96,7 +107,8 @@ const struct verb verbs[] = {
 	}, {
 		.name = "send", .words = "NAME [MESSAGE...]",
 		.least = 1, .most = -1U, .takes_queue = true,
-		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_DELIMITER),
+		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_DELIMITER) |
+			   BIT(OPT_PRIORITY) | BIT(OPT_DELAY) | BIT(OPT_TTL),
 		.run = send_messages,
 		.summary = "send messages to a queue",
 		.text =

@@ -26,20 +26,6 @@ enum status {
 	NO_MODULE	= 7,
 };
 
-/* ---- policy.c --------------------------------------------------------- */
-
-struct args;
-
-/*
- * policy_take - what the options say; @dead_letter: an open queue or NULL, which
- * is to be closed when the policy was used
- */
-enum status policy_take(const struct args *args, struct weir_policy *policy,
-			struct weir_queue **dead_letter);
-/* policy_change - the same on top of what @info says */
-enum status policy_change(const struct args *args, struct weir_info *info,
-			  struct weir_queue **dead_letter);
-
 /* ---- table.c ---------------------------------------------------------- */
 
 enum option_id {
@@ -51,6 +37,11 @@ enum option_id {
 	OPT_DISCARD,
 	OPT_BACKOFF,
 	OPT_BACKOFF_MAX,
+	OPT_TTL,
+	OPT_PRIORITIES,
+	OPT_STARVE_AFTER,
+	OPT_PRIORITY,
+	OPT_DELAY,
 	OPT_MODE,
 	OPT_PRIVATE,
 	OPT_FORCE,
@@ -113,6 +104,20 @@ extern const unsigned int nr_topics;
 /* NULL when there is none; @nr: how many of @words name it. */
 const struct verb *verb_find(char **words, unsigned int nr_words,
 			     unsigned int *nr);
+
+/* ---- policy.c --------------------------------------------------------- */
+
+/* bad_value - what an option says will not do */
+enum status bad_value(const struct args *args, enum option_id id);
+/*
+ * policy_take - what the options say; @dead_letter: an open queue or NULL, which
+ * is to be closed when the policy was used
+ */
+enum status policy_take(const struct args *args, struct weir_policy *policy,
+			struct weir_queue **dead_letter);
+/* policy_change - the same on top of what @info says */
+enum status policy_change(const struct args *args, struct weir_info *info,
+			  struct weir_queue **dead_letter);
 
 /* ---- args.c, parse.c -------------------------------------------------- */
 

@@ -11,17 +11,18 @@
 SIZE(weir_version, 16);
 AT(weir_version, features, 8);
 
-SIZE(weir_policy, 56);
+SIZE(weir_policy, 72);
 AT(weir_policy, max_bytes, 8);
 AT(weir_policy, lease_ns, 16);
 AT(weir_policy, backoff_max_ns, 32);
-AT(weir_policy, flags, 44);
-AT(weir_policy, dead_letter, 48);
+AT(weir_policy, ttl_ns, 40);
+AT(weir_policy, flags, 60);
+AT(weir_policy, dead_letter, 64);
 
-SIZE(weir_alter, 320);
+SIZE(weir_alter, 336);
 AT(weir_alter, policy, 264);
 
-SIZE(weir_create, 328);
+SIZE(weir_create, 344);
 AT(weir_create, type, 256);
 AT(weir_create, mode, 264);
 AT(weir_create, policy, 272);
@@ -32,14 +33,17 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 728);
+SIZE(weir_info, 744);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
-AT(weir_info, dead_letter, 336);
-AT(weir_info, depth, 592);
-AT(weir_info, delayed, 608);
-AT(weir_info, sent, 648);
-AT(weir_info, oldest_age_ns, 720);
+AT(weir_info, dead_letter, 352);
+AT(weir_info, depth, 608);
+AT(weir_info, delayed, 624);
+AT(weir_info, sent, 664);
+AT(weir_info, oldest_age_ns, 736);
+
+SIZE(weir_options, 24);
+AT(weir_options, priority, 16);
 
 SIZE(weir_send, 32);
 AT(weir_send, count, 8);
@@ -49,7 +53,9 @@ AT(weir_send, first_offset, 24);
 SIZE(weir_message, 64);
 AT(weir_message, len, 24);
 AT(weir_message, key_len, 32);
+AT(weir_message, options_len, 34);
 AT(weir_message, flags, 36);
+AT(weir_message, options, 40);
 
 SIZE(weir_header, 8);
 AT(weir_header, name_len, 4);
@@ -93,7 +99,7 @@ AT(weir_uring_cmd, len, 8);
 #define SIZE_64(type, size) \
 	_Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), #type)
 
-SIZE_64(weir_create_options, 80);
+SIZE_64(weir_create_options, 96);
 SIZE_64(weir_open_options, 16);
 SIZE_64(weir_batch_options, 40);
 SIZE_64(weir_ring_options, 16);

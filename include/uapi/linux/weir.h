@@ -18,8 +18,8 @@
  * open file description. A message that was handed to a consumer and is not yet
  * settled is *leased*. When the process ends, or the description is closed for
  * good, whichever is first, its leased messages go back to the queue and are
- * delivered again, before anything not yet delivered, in the order of their
- * offsets. (When it held thousands, they go back in pieces.) Each message
+ * delivered again, before anything of their priority that is not yet delivered, in
+ * the order of their offsets. (When it held thousands, they go back in pieces.) Each message
  * carries the number of times it was delivered, this time included.
  *
  * A lease also has a time, after which the message goes back likewise, and the
@@ -28,7 +28,8 @@
  * answer, or ends: no pointer turns into another message.
  *
  * A message that was delivered as often as its queue allows, and is not settled,
- * or that its consumer has given up (WEIR_TERM), is *dead*: it is moved to the
+ * or that its consumer has given up (WEIR_TERM), or that was not delivered in time
+ * (struct weir_options), is *dead*: it is moved to the
  * queue's dead letter queue, if it has one, and else thrown away. There it is a new
  * message with the key, headers and sender of the old one, and says in further
  * headers what became of it: see struct weir_policy.
@@ -224,7 +225,7 @@ struct weir_version {
  * says where it is to go, and so it is while the dead letter queue is full. A dead
  * letter has these headers more, of text, behind its own:
  *
- *   weir-dead-reason      deliveries, term
+ *   weir-dead-reason      deliveries, term, expired
  *   weir-dead-text        what SETTLE gave as the reason, if anything
  *   weir-dead-queue       where it died, and there
  *   weir-dead-offset      its offset,
@@ -232,7 +233,7 @@ struct weir_version {
  *   weir-dead-sent        when it was sent, CLOCK_REALTIME in ns,
  *   weir-dead-uid         the effective uid, and
  *   weir-dead-pid         the process, that held it last, as the initial
- *                         namespaces number them
+ *                         namespaces number them; if anybody did
  */
 struct weir_policy {
 	__u64	max_messages;	/* that it holds, in whatever state */
@@ -240,11 +241,16 @@ struct weir_policy {
 	__u64	lease_ns;	/* of a FETCH that asks for none; WEIR_UNLIMITED: no end */
 	__u64	backoff_ns;	/* 0: none */
 	__u64	backoff_max_ns;	/* 0: an hour */
+	__u64	ttl_ns;		/* of messages that ask for none; 0: no end */
 	__u32	max_deliveries;	/* 0: any number */
+	__u32	priorities;	/* that messages may have, from 0 on; 0 means 1, up to 32 */
+	__u32	starve_after;	/* see struct weir_options; 0: never */
 	__u32	flags;		/* WEIR_POLICY_* */
 	__s32	dead_letter;	/* in, by flag: a descriptor of it, opened for writing */
 	__u32	reserved;	/* 0 */
 };
+
+#define WEIR_MAX_PRIORITIES	32U
 
 /* There is a dead letter queue. */
 #define WEIR_POLICY_DEAD_LETTER	(1U << 0)
@@ -381,7 +387,7 @@ struct weir_send {
  *
  * Payload, key and headers are copied. Headers are a block of (name, value)
  * pairs, each a struct weir_header with its bytes; order and duplicates are
- * kept.
+ * kept. @options may be the same for many messages.
  */
 struct weir_message {
 	__u64	data;		/* const void *, the payload */
@@ -390,10 +396,33 @@ struct weir_message {
 	__u32	len;		/* of the payload, 0 too */
 	__u32	headers_len;	/* bytes, a multiple of 8, up to WEIR_HEADERS_MAX */
 	__u16	key_len;	/* up to WEIR_KEY_MAX; 0: no key */
-	__u16	reserved16;	/* 0 */
+	__u16	options_len;	/* sizeof(struct weir_options); 0: none */
 	__u32	flags;		/* 0 */
-	__u64	reserved[3];	/* 0 */
+	__u64	options;	/* const struct weir_options * */
+	__u64	reserved[2];	/* 0 */
 };
+
+/*
+ * struct weir_options - what else a message may ask for; 0: nothing
+ *
+ * Delay: it is not delivered before @delay_ns from now, or with WEIR_OPTION_AT not
+ * before that time on CLOCK_REALTIME, as that stands now. Then it has its place by its
+ * offset. Time to live: it is not delivered, first or again, after @ttl_ns from now,
+ * but dead, with the reason "expired"; its holder then may still settle it.
+ *
+ * Priority: higher ones are delivered first, strictly, unless the queue's policy has
+ * @starve_after: then, after so many deliveries while a lower one waited, one of
+ * the lowest priority there is comes first.
+ */
+struct weir_options {
+	__u64	delay_ns;
+	__u64	ttl_ns;		/* 0: as the queue has it */
+	__u32	priority;	/* less than the queue's @priorities (EINVAL) */
+	__u32	flags;		/* WEIR_OPTION_* */
+};
+
+/* @delay_ns is a time. */
+#define WEIR_OPTION_AT		(1U << 0)
 
 /*
  * struct weir_header - one header: @name_len bytes of name follow, then
@@ -420,7 +449,7 @@ struct weir_desc {
 	__u32	len;		/* of the payload */
 	__u32	headers_len;
 	__u16	key_len;
-	__u16	flags;		/* 0 */
+	__u16	priority;
 	__u32	deliveries;	/* this one included */
 	__u32	uid;		/* of the sender: the effective ids of who opened */
 	__u32	gid;		/* the descriptor, and the process that sent; all */

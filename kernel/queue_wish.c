@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a message may ask for: to be delivered later, or not too late, or before others.
+ * Few do, and it costs those that do not next to nothing.
+ */
+#include <linux/uaccess.h>
+
+#include "queue.h"
+
+/* When @options say, on CLOCK_BOOTTIME; 0: at once. */
+static u64 weir_wish_delay(const struct weir_options *options)
+{
+	u64 now;
+
+	if (!(options->flags & WEIR_OPTION_AT))
+		return options->delay_ns ? weir_time_in(options->delay_ns) : 0;
+	now = ktime_get_real_ns();
+	return options->delay_ns > now ? weir_time_in(options->delay_ns - now) : 0;
+}
+
+static int weir_wish_get(const struct weir_queue *queue, const struct weir_message *message,
+			 struct weir_options *options)
+{
+	int ret;
+
+	if (!message->options_len) {
+		*options = (struct weir_options){};
+		return 0;
+	}
+	if (message->options_len < sizeof(*options))
+		return -EINVAL;
+	ret = copy_struct_from_user(options, sizeof(*options),
+				    u64_to_user_ptr(message->options), message->options_len);
+	if (ret)
+		return ret;
+	if (options->flags & ~WEIR_OPTION_AT || options->priority >= READ_ONCE(queue->priorities))
+		return -EINVAL;
+	return 0;
+}
+
+int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
+		    const struct weir_message *message, struct weir_chain *drafts)
+{
+	struct weir_options options;
+	struct weir_extra *extra;
+	u64 ttl;
+	int ret;
+
+	ret = weir_wish_get(queue, message, &options);
+	if (ret)
+		return ret;
+	ret = weir_index_need_extra(&queue->index, &queue->object.account, draft->slot);
+	if (ret)
+		return ret;
+	extra = weir_index_extra(&queue->index, draft->slot);
+	extra->delay_until = weir_wish_delay(&options);
+	ttl = options.ttl_ns ?: READ_ONCE(queue->ttl_ns);
+	extra->expires = ttl ? weir_time_in(ttl) : WEIR_NEVER;
+	draft->mark = weir_mark(WEIR_DRAFT, 0);
+	draft->priority = options.priority;
+	draft->wishes = true;
+	drafts->wishes = true;
+	return 0;
+}
+
+void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft)
+{
+	u64 due = weir_index_extra(&queue->index, draft->slot)->delay_until;
+
+	lockdep_assert_held(&queue->lock);
+	weir_entry_desc(draft)->priority = draft->priority;
+	weir_entry_wait(queue, draft, due);
+}
