@@ -94,21 +94,6 @@ static int weir_queue_init(struct weir_queue *queue)
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
 }
 
-/*
- * Not in weir_queue_release(): the heir's reference may be the last one, and its own
- * heir's, and so on.
- */
-static void weir_queue_disinherit(struct weir_queue *queue)
-{
-	struct weir_queue *heir;
-
-	spin_lock(&queue->lock);
-	heir = queue->heir;
-	queue->heir = NULL;
-	spin_unlock(&queue->lock);
-	weir_heir_put(heir);
-}
-
 int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
 		      struct weir_queue *heir, const struct cred *cred,
 		      const struct weir_doors *doors)
@@ -140,7 +125,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 		mutex_unlock(&instance->lock);
 	}
 	if (ret) {
-		weir_queue_disinherit(queue);
+		weir_queue_set_heir(queue, NULL);
 		weir_object_put(&queue->object);
 	}
 	return ret;
@@ -162,7 +147,11 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	weir_object_withdraw(&queue->object);
 	weir_line_wake_all(&queue->readers);
 	weir_line_wake_all(&queue->writers);
-	weir_queue_disinherit(queue);
+	/*
+	 * Not in weir_queue_release(): the heir's reference may be the last one, and
+	 * its own heir's, and so on.
+	 */
+	weir_queue_set_heir(queue, NULL);
 	weir_object_put(&queue->object);
 	return 0;
 }

@@ -235,8 +235,6 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info);
 /* weir_queue_alter() - as WEIR_IOC_ALTER, with a policy that was checked */
 int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 		     struct weir_queue *heir);
-/* weir_heir_put() - @heir, or NULL, is not the heir of a queue any more */
-void weir_heir_put(struct weir_queue *heir);
 /* weir_queue_backoff() - when to deliver again what was delivered so often; 0: at once */
 u64 weir_queue_backoff(const struct weir_queue *queue, u32 deliveries);
 
@@ -401,6 +399,8 @@ enum weir_death_reason {
 void weir_queue_dead_init(struct weir_queue *queue);
 /* weir_queue_dead_exit() - @queue is dead, or was never published; may sleep */
 void weir_queue_dead_exit(struct weir_queue *queue);
+/* weir_queue_set_heir() - @heir, counted, or NULL, in place of who it was; may sleep */
+void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir);
 /* weir_queue_bury() - sees to those that are dying; in any context */
 void weir_queue_bury(struct weir_queue *queue);
 
@@ -645,6 +645,16 @@ static inline void weir_queue_unlist_next(struct weir_queue *queue, struct weir_
 		rb_erase_cached(&entry->node, &queue->ranked);
 	else
 		weir_chain_take(&queue->ready);
+}
+
+/* weir_queue_most() - how many of @max may be taken before others are to be looked at */
+static inline u32 weir_queue_most(const struct weir_queue *queue, u32 max)
+{
+	if (likely(!queue->starve_after))
+		return max;
+	if (queue->starving >= queue->starve_after)
+		return 1;
+	return min(max, queue->starve_after - queue->starving);
 }
 
 /* weir_queue_taken() - @count like @entry were taken in a row */

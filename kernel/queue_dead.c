@@ -191,15 +191,16 @@ static int weir_dead_move(struct weir_queue *queue, struct weir_queue *heir,
 	return 0;
 }
 
-/* The first of the dying, which stays where it is, and who inherits it, counted, or NULL. */
+/*
+ * The first of the dying, which stays where it is, and who inherits it, or NULL. He
+ * stays, for weir_queue_set_heir() waits for the burial.
+ */
 static struct weir_entry *weir_dead_first(struct weir_queue *queue, struct weir_queue **heir)
 {
 	guard(spinlock)(&queue->lock);
 	if (queue->dead || !queue->dying.first)
 		return NULL;
 	*heir = queue->heir;
-	if (*heir)
-		weir_object_get(&(*heir)->object);
 	return queue->dying.first;
 }
 
@@ -234,17 +235,33 @@ static void weir_queue_bury_work(struct work_struct *work)
 	int ret = 0;
 
 	while (!ret && (entry = weir_dead_first(queue, &heir))) {
-		if (heir) {
+		if (heir)
 			ret = weir_dead_bequeath(queue, entry, heir);
-			weir_object_put(&heir->object);
-		} else {
+		else
 			weir_dead_discard(queue);
-		}
 		cond_resched();
 	}
 	/* Full, or without memory. Where the heir is gone, ALTER goes on. */
 	if (ret && ret != -ESHUTDOWN)
 		queue_delayed_work(system_unbound_wq, &queue->burial, WEIR_BURY_AGAIN);
+}
+
+void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
+{
+	struct weir_queue *old;
+
+	spin_lock(&queue->lock);
+	old = queue->heir;
+	queue->heir = heir;
+	spin_unlock(&queue->lock);
+	if (!old)
+		return;
+	/* It may be at work for the old one; it is begun anew, if need be. */
+	cancel_delayed_work_sync(&queue->burial);
+	spin_lock(&old->lock);
+	old->opens--;
+	spin_unlock(&old->lock);
+	weir_object_put(&old->object);
 }
 
 void weir_queue_dead_init(struct weir_queue *queue)

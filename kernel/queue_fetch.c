@@ -287,7 +287,8 @@ static __always_inline u32 weir_queue_take_run(struct weir_queue *queue,
 					       const bool plain)
 {
 	const u32 slot = entry->slot;
-	const struct weir_entry *end = entry + weir_index_row(slot, max);
+	const u32 most = plain ? max : weir_queue_most(queue, max);
+	const struct weir_entry *end = entry + weir_index_row(slot, most);
 	const struct weir_entry *first = entry;
 	const u32 deliveries = plain ? 1 : entry->deliveries + 1;
 	const bool ranked = !plain && entry->state == WEIR_RANKED;

@@ -10,7 +10,8 @@ int weir_policy_check(const struct weir_policy *policy)
 {
 	const bool ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
 
-	if (policy->max_messages > WEIR_MAX_MESSAGES || policy->reserved)
+	if (policy->max_messages > WEIR_MAX_MESSAGES || policy->reserved ||
+	    (policy->dead_letter && !(policy->flags & WEIR_POLICY_DEAD_LETTER)))
 		return -EINVAL;
 	if (policy->max_bytes && (policy->max_bytes < WEIR_MIN_BYTES ||
 				  policy->max_bytes > WEIR_MAX_BYTES))
@@ -94,16 +95,6 @@ static int weir_heir_get(struct weir_queue *heir, u32 max_size)
 	return 0;
 }
 
-void weir_heir_put(struct weir_queue *heir)
-{
-	if (!heir)
-		return;
-	spin_lock(&heir->lock);
-	heir->opens--;
-	spin_unlock(&heir->lock);
-	weir_object_put(&heir->object);
-}
-
 int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 		     struct weir_queue *heir)
 {
@@ -124,7 +115,6 @@ int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 		     struct weir_queue *heir)
 {
-	struct weir_queue *old;
 	int ret;
 
 	if (policy->max_messages > queue->most_messages ||
@@ -139,10 +129,8 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 	}
 	spin_lock(&queue->lock);
 	weir_policy_apply(queue, policy);
-	old = queue->heir;
-	queue->heir = heir;
 	spin_unlock(&queue->lock);
-	weir_heir_put(old);
+	weir_queue_set_heir(queue, heir);
 
 	/* What was in the way of those who wait may be gone. */
 	weir_queue_wake_writers(queue);
