@@ -16,7 +16,7 @@ class View(ctypes.Structure):
                 ("len", c_uint32), ("headers_len", c_uint32), ("key_len", c_uint16),
                 ("flags", c_uint16), ("deliveries", c_uint32), ("uid", c_uint32),
                 ("gid", c_uint32), ("pid", c_uint32), ("slot", c_uint32),
-                ("reserved", c_uint64), ("data", c_void_p), ("key", c_void_p),
+                ("first_ns", c_uint64), ("data", c_void_p), ("key", c_void_p),
                 ("headers", c_void_p)]
 
 
