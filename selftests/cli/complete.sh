@@ -44,7 +44,7 @@ test_commands() {
 	offers se = send
 	offers -j rec = recv
 	offers nonsense '' = ''
-	offers queue '' = create destroy list purge show
+	offers queue '' = alter create destroy list purge show
 }
 
 test_queues() {
@@ -57,7 +57,7 @@ test_queues() {
 }
 
 test_options() {
-	offers queue create --m = --messages --mode
+	offers queue create --m = --max-deliveries --messages --mode
 	offers recv q --no = --no-settle
 }
 
