@@ -108,6 +108,7 @@ struct weir_queue {
 	struct weir_chain ready;
 	struct rb_root_cached ranked;
 	u32 starving;			/* deliveries in a row while a lower priority waited */
+	u64 starving_at;		/* @received, when that was counted */
 	u64 held;			/* entries not FREE */
 	u64 units;			/* of these */
 	u64 depth;			/* READY and RANKED */
@@ -625,6 +626,8 @@ void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
 void weir_queue_rank(struct weir_queue *queue, struct weir_entry *entry);
 /* weir_queue_next_ranked() - weir_queue_next(), when something is in the tree */
 struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue);
+/* weir_queue_recall_starving() - before the next one is chosen, if there is @starve_after */
+void weir_queue_recall_starving(struct weir_queue *queue);
 /* weir_queue_count_starving() - so many of @priority were taken in a row */
 void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count);
 /* weir_queue_oldest_stamp() - of all that is to be delivered; @now if nothing is */

@@ -83,6 +83,8 @@ static struct weir_entry *weir_queue_next_alive(struct weir_queue *queue, u64 no
 	struct weir_entry *entry;
 	u32 n;
 
+	if (unlikely(queue->starve_after))
+		weir_queue_recall_starving(queue);
 	for (n = 0; n < WEIR_BATCH_MAX; n++) {
 		entry = weir_queue_next(queue);
 		if (!entry || !weir_entry_expired(queue, entry, now))

@@ -83,11 +83,22 @@ struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue)
 	return ready && weir_entry_before(ready, ranked) ? ready : ranked;
 }
 
+/* What was taken from the chain alone is not counted: it is of the lowest priority. */
+void weir_queue_recall_starving(struct weir_queue *queue)
+{
+	lockdep_assert_held(&queue->lock);
+	if (queue->starving_at == queue->received)
+		return;
+	queue->starving_at = queue->received;
+	queue->starving = 0;
+}
+
 void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count)
 {
 	struct weir_entry *last = weir_ranked(rb_last(&queue->ranked.rb_root));
 
 	lockdep_assert_held(&queue->lock);
+	queue->starving_at += count;
 	if ((priority && queue->ready.first) || (last && last->priority < priority))
 		queue->starving += count;
 	else

@@ -324,6 +324,4 @@ TEST_F(dead, destroyed_meanwhile)
 		ASSERT_TRUE(!!letter_header(&letter, "weir-dead-reason"));
 }
 
-
-
 TEST_HARNESS_MAIN
