@@ -26,20 +26,26 @@ int weir_policy_check(const struct weir_policy *policy)
 	return 0;
 }
 
+static u64 weir_policy_messages(const struct weir_policy *policy)
+{
+	return policy->max_messages ?: WEIR_DEFAULT_MESSAGES;
+}
+
+static u64 weir_policy_units(const struct weir_policy *policy)
+{
+	return (policy->max_bytes ?: WEIR_DEFAULT_BYTES) / WEIR_ALIGN;
+}
+
 static u32 weir_policy_max_size(const struct weir_policy *policy)
 {
-	u64 units = (policy->max_bytes ?: WEIR_DEFAULT_BYTES) / WEIR_ALIGN;
-
-	return min_t(u64, WEIR_MESSAGE_MAX, units * WEIR_ALIGN / 4);
+	return min_t(u64, WEIR_MESSAGE_MAX, weir_policy_units(policy) * WEIR_ALIGN / 4);
 }
 
 /* To a queue that nobody knows yet, or under its lock. */
 static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy *policy)
 {
-	u64 bytes = policy->max_bytes ?: WEIR_DEFAULT_BYTES;
-
-	WRITE_ONCE(queue->max_messages, policy->max_messages ?: WEIR_DEFAULT_MESSAGES);
-	WRITE_ONCE(queue->max_units, bytes / WEIR_ALIGN);
+	WRITE_ONCE(queue->max_messages, weir_policy_messages(policy));
+	WRITE_ONCE(queue->max_units, weir_policy_units(policy));
 	WRITE_ONCE(queue->max_size, weir_policy_max_size(policy));
 	WRITE_ONCE(queue->lease_ns, policy->lease_ns ?: WEIR_DEFAULT_LEASE);
 	queue->backoff_ns = policy->backoff_ns;
@@ -117,8 +123,8 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 {
 	int ret;
 
-	if (policy->max_messages > queue->most_messages ||
-	    policy->max_bytes / WEIR_ALIGN > queue->most_units)
+	if (weir_policy_messages(policy) > queue->most_messages ||
+	    weir_policy_units(policy) > queue->most_units)
 		return -EINVAL;
 	if (weir_queue_inherits(queue, heir))
 		return -ELOOP;
