@@ -14,7 +14,7 @@ class View(ctypes.Structure):
     """struct weir_view, and struct weir_desc with which it begins"""
     _fields_ = [("offset", c_uint64), ("pos", c_uint64), ("stamp_ns", c_uint64),
                 ("len", c_uint32), ("headers_len", c_uint32), ("key_len", c_uint16),
-                ("flags", c_uint16), ("deliveries", c_uint32), ("uid", c_uint32),
+                ("priority", c_uint16), ("deliveries", c_uint32), ("uid", c_uint32),
                 ("gid", c_uint32), ("pid", c_uint32), ("slot", c_uint32),
                 ("first_ns", c_uint64), ("data", c_void_p), ("key", c_void_p),
                 ("headers", c_void_p)]
