@@ -140,4 +140,47 @@ test_destroy_force() {
 	status 3 weir queue show q
 }
 
+# The queue that gets another's dead letters counts as open, and it is said whose.
+test_destroy_heir() {
+	weir queue create graves
+	weir queue create q --dead-letter graves --max-deliveries 2
+	status 1 weir queue destroy graves
+	grep -q "^weir: queue 'graves': it gets dead letters of 'q'; .*--force" err
+	weir queue destroy q
+	status 0 weir queue destroy graves
+}
+
+# 0 takes back what was asked for, where the default is none; the rest stays.
+test_alter_to_none() {
+	local file
+	weir queue create q --discard --lease 7s --max-deliveries 3 --backoff 1s \
+		--ttl 1h --priorities 2 --starve-after 5
+	status 0 weir queue alter q --max-deliveries 0 --backoff 0 --ttl 0 --starve-after 0
+	for file in max_deliveries backoff_ns ttl_ns starve_after; do
+		equal $file 0 "$(figure q $file)"
+	done
+	equal lease_ns 7000000000 "$(figure q lease_ns)"
+	equal priorities 2 "$(figure q priorities)"
+	for file in --lease --messages --bytes --priorities; do
+		status 2 weir queue alter q $file 0
+	done
+	weir queue destroy q
+}
+
+# It does not tell defaults that are none.
+test_alter_help() {
+	status 0 weir help queue alter
+	if grep -F '[30s]' out; then fail "a default that it does not set"; fi
+	weir help queue create | grep -qF '[30s]'
+}
+
+# What waits for its time is to be seen.
+test_list_delayed() {
+	weir queue create q
+	weir send q later --delay 1h
+	status 0 weir queue list
+	equal columns "DELAYED 1" "$(awk '{ print $4 }' out | tr '\n' ' ' | sed 's/ $//')"
+	weir queue destroy --force q
+}
+
 run_tests

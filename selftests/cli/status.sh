@@ -81,6 +81,30 @@ test_bad_numbers() {
 	done
 }
 
+# Not only that something is wrong, but what.
+test_says_what() {
+	weir queue create q
+	status 2 weir queue create r --bytes 1
+	said "^weir: queue 'r': a number is out of range; see: weir help limits"
+	status 2 weir queue create r --priorities 33
+	said "a number is out of range"
+	status 2 weir queue alter q --messages 65537
+	said "^weir: queue 'q': a number is out of range; see: weir help limits"
+	status 2 weir queue create .r --bytes 1
+	said "^weir: queue '.r': that is no name; see: weir help names"
+	status 2 weir send q x --priority 3
+	said "^weir: queue 'q': it has no priority 3; .*weir queue show q"
+	status 2 weir send .q x --priority 3
+	said "that is no name"
+	status 2 weir queue create r --lease 5
+	said "^weir: --lease: '5' is not a time .*30s"
+	status 2 weir queue create r --bytes 5X
+	said "^weir: --bytes: '5X' is not a size"
+	status 2 weir queue alter q
+	said "nothing is named"
+	weir queue destroy q
+}
+
 # With a queue that is there, so that nothing else is wrong.
 test_bad_options() {
 	weir queue create q
@@ -207,6 +231,7 @@ test_no_module() {
 	rmmod weir
 	status 7 weir queue list
 	said '^weir: .*; .*'
+	[ ! -s out ] || fail "a list of what cannot be known"
 	status 7 weir send q x
 	status 7 weir recv q
 	status 7 weir queue create q

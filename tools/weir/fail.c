@@ -41,8 +41,7 @@ static const struct error errors[] = {
 	{ ETIMEDOUT, TIMED_OUT, "nothing came in time", "wait longer" },
 	{ ESHUTDOWN, FAILED, "it was destroyed meanwhile",
 	  "if it is still needed, create it" },
-	{ EINVAL, USAGE, "that is no name, or a number is out of range",
-	  "see: weir help names" },
+	{ EINVAL, USAGE, "that is no name", "see: weir help names" },
 	{ ENAMETOOLONG, USAGE, "the name is too long",
 	  "see: weir help names" },
 	{ ENOTTY, FAILED, "it is not a queue",
@@ -92,6 +91,24 @@ enum status fail_control(const char *name, int ret)
 	snprintf(subject, sizeof(subject), "queue '%s'", name);
 	return say(subject, ret, ret == -EACCES ?
 		   "be root, or in the group of /dev/weir/control" : NULL);
+}
+
+/* As the kernel has it. */
+static bool is_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return *name && *name != '.' && *name != '-' && !name[strspn(name, allowed)];
+}
+
+enum status fail_limits(const char *name, int ret)
+{
+	if (ret != -EINVAL || !is_name(name))
+		return fail_control(name, ret);
+	fprintf(stderr, "weir: queue '%s': a number is out of range; see: weir help limits\n",
+		name);
+	return USAGE;
 }
 
 enum status fail_plain(const char *what, int ret)

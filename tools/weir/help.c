@@ -28,15 +28,21 @@ static enum status help_all(void)
 	return print_end();
 }
 
-static void option_line(const struct option_spec *spec)
+static void option_line(const struct verb *verb, const struct option_spec *spec)
 {
+	int len = strlen(spec->help);
 	char name[64], letter[8] = "    ";
+	const char *end;
 
+	/* A default, in brackets at the end. */
+	end = strstr(spec->help, " [");
+	if (verb->no_defaults && end)
+		len = end - spec->help;
 	if (spec->letter)
 		snprintf(letter, sizeof(letter), "-%c, ", spec->letter);
 	snprintf(name, sizeof(name), "--%s%s%s", spec->name,
 		 spec->arg ? " " : "", spec->arg ? spec->arg : "");
-	printf("  %s%-22s %s\n", letter, name, spec->help);
+	printf("  %s%-22s %.*s\n", letter, name, len, spec->help);
 }
 
 void help_verb(const struct verb *verb)
@@ -52,7 +58,7 @@ void help_verb(const struct verb *verb)
 		putchar('\n');
 	for (i = 0; i < NR_OPTIONS; i++)
 		if (verb->options & BIT(i))
-			option_line(&options[i]);
+			option_line(verb, &options[i]);
 }
 
 static enum status help_object(const char *object)

@@ -68,7 +68,7 @@ int parse_duration(const char *text, int64_t *ns)
 	return ret;
 }
 
-int parse_lease(const char *text, uint64_t *ns)
+int parse_pause(const char *text, uint64_t *ns)
 {
 	int64_t duration;
 	int ret;
@@ -78,10 +78,16 @@ int parse_lease(const char *text, uint64_t *ns)
 		return 0;
 	}
 	ret = parse_duration(text, &duration);
-	if (ret || duration <= 0)
-		return -EINVAL;
-	*ns = duration;
-	return 0;
+	if (!ret)
+		*ns = duration;
+	return ret;
+}
+
+int parse_lease(const char *text, uint64_t *ns)
+{
+	int ret = parse_pause(text, ns);
+
+	return ret || *ns ? ret : -EINVAL;
 }
 
 int parse_mode(const char *text, uint32_t *mode)

@@ -3,43 +3,64 @@
 #include <string.h>
 #include "weir.h"
 
+struct kind {
+	const char	*arg;		/* as in struct option_spec */
+	const char	*what;
+};
+
+static const struct kind kinds[] = {
+	{ "N", "a number that it can have" },
+	{ "SIZE", "a size above 0, as 64K or 1G" },
+	{ "DURATION", "a time above 0 with its unit, as 500ms or 30s" },
+	{ "OCTAL", "a mode from 1 to 777, in octal" },
+};
+
 enum status bad_value(const struct args *args, enum option_id id)
 {
-	return usage(args->verb, "--%s: '%s' will not do", options[id].name,
-		     args->values[id]);
+	const char *what = "possible";
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(kinds); i++)
+		if (!strcmp(options[id].arg, kinds[i].arg))
+			what = kinds[i].what;
+	return usage(args->verb, "--%s: '%s' is not %s", options[id].name,
+		     args->values[id], what);
 }
 
 struct limit {
 	enum option_id	id;
 	int		(*parse)(const char *text, uint64_t *value);
 	size_t		offset;		/* in struct weir_policy, of an u64 */
+	bool		none;		/* 0 is possible, and means none */
 };
 
-#define LIMIT(id, parse, field)	{ id, parse, offsetof(struct weir_policy, field) }
+#define LIMIT(id, parse, field, none) \
+	{ id, parse, offsetof(struct weir_policy, field), none }
 
 static const struct limit limits[] = {
-	LIMIT(OPT_MESSAGES, parse_count, max_messages),
-	LIMIT(OPT_BYTES, parse_size, max_bytes),
-	LIMIT(OPT_LEASE, parse_lease, lease_ns),
-	LIMIT(OPT_BACKOFF, parse_lease, backoff_ns),
-	LIMIT(OPT_BACKOFF_MAX, parse_lease, backoff_max_ns),
-	LIMIT(OPT_TTL, parse_lease, ttl_ns),
+	LIMIT(OPT_MESSAGES, parse_count, max_messages, false),
+	LIMIT(OPT_BYTES, parse_size, max_bytes, false),
+	LIMIT(OPT_LEASE, parse_lease, lease_ns, false),
+	LIMIT(OPT_BACKOFF, parse_pause, backoff_ns, true),
+	LIMIT(OPT_BACKOFF_MAX, parse_lease, backoff_max_ns, false),
+	LIMIT(OPT_TTL, parse_pause, ttl_ns, true),
 };
 
 struct number {
 	enum option_id	id;
 	size_t		offset;		/* in struct weir_policy, of an u32 */
+	bool		none;		/* as of limits */
 };
 
-#define NUMBER(id, field)	{ id, offsetof(struct weir_policy, field) }
+#define NUMBER(id, field, none)	{ id, offsetof(struct weir_policy, field), none }
 
 static const struct number numbers[] = {
-	NUMBER(OPT_MAX_DELIVERIES, max_deliveries),
-	NUMBER(OPT_PRIORITIES, priorities),
-	NUMBER(OPT_STARVE_AFTER, starve_after),
+	NUMBER(OPT_MAX_DELIVERIES, max_deliveries, true),
+	NUMBER(OPT_PRIORITIES, priorities, false),
+	NUMBER(OPT_STARVE_AFTER, starve_after, true),
 };
 
-/* 0 means the default to the kernel, and nothing to a user. */
+/* 0 means the default to the kernel: to a user nothing, but where that is none. */
 static enum status take_limits(const struct args *args, struct weir_policy *policy)
 {
 	uint64_t value;
@@ -51,7 +72,7 @@ static enum status take_limits(const struct args *args, struct weir_policy *poli
 
 		if (!text)
 			continue;
-		if (limits[i].parse(text, &value) || !value)
+		if (limits[i].parse(text, &value) || (!value && !limits[i].none))
 			return bad_value(args, limits[i].id);
 		memcpy((char *)policy + limits[i].offset, &value, sizeof(value));
 	}
@@ -60,7 +81,8 @@ static enum status take_limits(const struct args *args, struct weir_policy *poli
 
 		if (!text)
 			continue;
-		if (parse_count(text, &value) || !value || value > UINT32_MAX)
+		if (parse_count(text, &value) || (!value && !numbers[i].none) ||
+		    value > UINT32_MAX)
 			return bad_value(args, numbers[i].id);
 		narrow = value;
 		memcpy((char *)policy + numbers[i].offset, &narrow, sizeof(narrow));

@@ -18,12 +18,12 @@ enum status queue_create(const struct args *args)
 	if (status)
 		return status;
 	if (values[OPT_MODE] && parse_mode(values[OPT_MODE], &create.mode)) {
-		status = usage(args->verb, "--mode: '%s' will not do", values[OPT_MODE]);
+		status = bad_value(args, OPT_MODE);
 	} else {
 		if (values[OPT_PRIVATE])
 			create.flags |= WEIR_CREATE_PRIVATE;
 		ret = weir_create(name, &create);
-		status = ret ? fail_control(name, ret) : DONE;
+		status = ret ? fail_limits(name, ret) : DONE;
 	}
 	weir_queue_close(dead_letter);
 	return status;
@@ -35,8 +35,13 @@ enum status queue_alter(const struct args *args)
 	struct weir_queue *dead_letter;
 	struct weir_info info;
 	enum status status;
+	unsigned int i;
 	int ret;
 
+	for (i = 0; i < NR_OPTIONS && !args->values[i]; i++)
+		;
+	if (i == NR_OPTIONS)
+		return usage(args->verb, "nothing is named that is to be changed");
 	ret = weir_info(name, &info, sizeof(info));
 	if (ret)
 		return fail_queue(name, ret);
@@ -45,7 +50,7 @@ enum status queue_alter(const struct args *args)
 		return status;
 	ret = weir_alter(name, &info.policy);
 	weir_queue_close(dead_letter);
-	return ret ? fail_control(name, ret) : DONE;
+	return ret ? fail_limits(name, ret) : DONE;
 }
 
 static const char *type_name(uint32_t type)
@@ -99,17 +104,32 @@ static json_t *info_json(const struct weir_info *info)
 	return object;
 }
 
+struct listing {
+	const struct args *args;
+	bool		has_head;
+};
+
+static void list_head(struct listing *listing)
+{
+	if (!listing->args->json && !listing->has_head)
+		printf("%-32s %10s %10s %10s %12s %12s %s\n", "NAME", "DEPTH",
+		       "LEASED", "DELAYED", "BYTES", "MAX_BYTES", "MODE");
+	listing->has_head = true;
+}
+
 static int list_one(const struct weir_info *info, void *context)
 {
-	const struct args *args = context;
+	struct listing *listing = context;
 
 	if (info->type != WEIR_TYPE_QUEUE)
 		return 0;
-	if (args->json)
+	if (listing->args->json)
 		return print_json(info_json(info));
-	printf("%-32s %10llu %10llu %12llu %12llu %04o\n", info->name,
+	list_head(listing);
+	printf("%-32s %10llu %10llu %10llu %12llu %12llu %04o\n", info->name,
 	       (unsigned long long)info->depth,
 	       (unsigned long long)info->leased,
+	       (unsigned long long)info->delayed,
 	       (unsigned long long)info->bytes,
 	       (unsigned long long)info->policy.max_bytes, info->mode);
 	return 0;
@@ -117,14 +137,13 @@ static int list_one(const struct weir_info *info, void *context)
 
 enum status queue_list(const struct args *args)
 {
+	struct listing listing = { .args = args };
 	int ret;
 
-	if (!args->json)
-		printf("%-32s %10s %10s %12s %12s %s\n", "NAME", "DEPTH",
-		       "LEASED", "BYTES", "MAX_BYTES", "MODE");
-	ret = weir_list(list_one, (void *)args);
+	ret = weir_list(list_one, &listing);
 	if (ret < 0)
 		return fail_plain("queues", ret);
+	list_head(&listing);
 	return ret ? (enum status)ret : print_end();
 }
 
@@ -174,6 +193,19 @@ enum status queue_purge(const struct args *args)
 	return print_end();
 }
 
+/* Says so if the queue of that name gets the dead letters of this one. */
+static int say_heir(const struct weir_info *info, void *context)
+{
+	const char *name = context;
+
+	if (strcmp(info->dead_letter, name))
+		return 0;
+	fprintf(stderr,
+		"weir: queue '%s': it gets dead letters of '%s'; alter that, or use --force\n",
+		name, info->name);
+	return FAILED;
+}
+
 enum status queue_destroy(const struct args *args)
 {
 	const char *name = args->words[0];
@@ -181,5 +213,7 @@ enum status queue_destroy(const struct args *args)
 
 	ret = weir_destroy(name, args->values[OPT_FORCE] ?
 			   WEIR_DESTROY_FORCE : 0);
+	if (ret == -EBUSY && weir_list(say_heir, (void *)name) > 0)
+		return FAILED;
 	return ret < 0 ? fail_control(name, ret) : DONE;
 }

@@ -104,8 +104,16 @@ static enum status sender_options(struct sender *sender)
 
 static enum status send_failed(struct sender *sender, int ret)
 {
-	enum status status = fail_queue(sender->name, ret);
+	enum status status;
 
+	if (ret == -EINVAL && sender->options.priority) {
+		fprintf(stderr,
+			"weir: queue '%s': it has no priority %u; see: weir queue show %s\n",
+			sender->name, sender->options.priority, sender->name);
+		status = USAGE;
+	} else {
+		status = fail_queue(sender->name, ret);
+	}
 	if (sender->sent)
 		fprintf(stderr, "weir: queue '%s': the first %llu were sent\n",
 			sender->name, (unsigned long long)sender->sent);

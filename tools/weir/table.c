@@ -84,11 +84,12 @@ const struct verb verbs[] = {
 	}, {
 		.object = "queue", .name = "alter", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_alter,
-		.options = POLICY,
+		.options = POLICY, .no_defaults = true,
 		.summary = "change the limits of a queue",
 		.text =
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
-"--messages and --bytes go up to what the queue was created with.\n",
+"--messages and --bytes go up to what the queue was created with; 0 is none for\n"
+"--max-deliveries, --backoff, --ttl and --starve-after.\n",
 	}, {
 		.object = "queue", .name = "purge", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_purge,
@@ -102,8 +103,9 @@ const struct verb verbs[] = {
 		.options = BIT(OPT_FORCE), .run = queue_destroy,
 		.summary = "take a queue away",
 		.text =
-"Destroys a queue that is empty and that nobody has open. With --force any:\n"
-"what it holds is lost, and whoever uses it is told so.\n",
+"Destroys a queue that is empty, that nobody has open, and that gets nobody's\n"
+"dead letters. With --force any: what it holds is lost, and whoever uses it is\n"
+"told so.\n",
 	}, {
 		.name = "send", .words = "NAME [MESSAGE...]",
 		.least = 1, .most = -1U, .takes_queue = true,
@@ -158,6 +160,12 @@ const struct topic topics[] = {
 "A size is a number of bytes, or one followed by K, M or G (of 1024).\n"
 "A duration is a number followed by ns, us, ms, s, m, h or d. A lease may also\n"
 "be unlimited.\n" },
+	{ "limits", "what the numbers of a queue may be",
+"--messages       1 to 67108864; with alter, no more than it was created with\n"
+"--bytes          4K to 64G; with alter, no more than it was created with\n"
+"--priorities     1 to 32; messages then have 0 to one less\n"
+"A message has at most a quarter of --bytes, and 16M. A dead letter queue has to\n"
+"take messages as large as the queue whose dead letters it gets.\n" },
 	{ "formats", "what recv --format knows",
 "%v        the message            %o        its offset\n"
 "%k        its key                %t        when it was sent, UTC\n"

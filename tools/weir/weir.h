@@ -83,6 +83,7 @@ struct verb {
 	const char	*words;		/* as in its synopsis */
 	unsigned int	least, most;	/* words */
 	bool		takes_queue;	/* as its first word */
+	bool		no_defaults;	/* what is not named stays as it is */
 	unsigned int	options;	/* BIT(OPT_*) */
 	const char	*summary;
 	const char	*text;
@@ -107,7 +108,7 @@ const struct verb *verb_find(char **words, unsigned int nr_words,
 
 /* ---- policy.c --------------------------------------------------------- */
 
-/* bad_value - what an option says will not do */
+/* bad_value - an option has no such value; says what is one */
 enum status bad_value(const struct args *args, enum option_id id);
 /*
  * policy_take - what the options say; @dead_letter: an open queue or NULL, which
@@ -129,6 +130,8 @@ enum status args_parse(const struct verb *verb, int argc, char **argv,
 int parse_count(const char *text, uint64_t *count);
 int parse_size(const char *text, uint64_t *bytes);
 int parse_duration(const char *text, int64_t *ns);
+/* A duration, or "unlimited"; a lease is more than 0. */
+int parse_pause(const char *text, uint64_t *ns);
 int parse_lease(const char *text, uint64_t *ns);
 int parse_mode(const char *text, uint32_t *mode);
 int parse_delimiter(const char *text, char *delimiter);
@@ -139,6 +142,8 @@ int parse_delimiter(const char *text, char *delimiter);
 enum status fail_queue(const char *name, int ret);
 /* The same where the control device was needed. */
 enum status fail_control(const char *name, int ret);
+/* The same of what was asked for: EINVAL is a number, if the name can be one. */
+enum status fail_limits(const char *name, int ret);
 /* Neither is of a queue. */
 enum status fail_plain(const char *what, int ret);
 enum status usage(const struct verb *verb, const char *format, ...)
