@@ -32,32 +32,53 @@ static int weir_chardev_release(struct inode *inode, struct file *file)
 	return 0;
 }
 
-static void weir_chardev_patience(struct weir_patience *patience, const struct kiocb *iocb)
+static void weir_chardev_patience(struct weir_patience *patience, const struct file *file,
+				  bool nowait)
 {
-	bool nonblock = (iocb->ki_filp->f_flags & O_NONBLOCK) ||
-			(iocb->ki_flags & IOCB_NOWAIT);
-
-	weir_patience_init(patience, nonblock, false, -1);
+	weir_patience_init(patience, nowait || file->f_flags & O_NONBLOCK, false, -1);
 }
 
-static ssize_t weir_chardev_read(struct kiocb *iocb, struct iov_iter *to)
+/* read(2) and write(2), without the iterator; what else there is has one. */
+static ssize_t weir_chardev_read(struct file *file, char __user *to, size_t len, loff_t *pos)
+{
+	struct weir_patience patience __uninitialized;
+
+	if (!len)
+		return 0;
+	weir_chardev_patience(&patience, file, false);
+	return weir_queue_read_plain(file->private_data, to, len, &patience);
+}
+
+static ssize_t weir_chardev_write(struct file *file, const char __user *from, size_t len,
+				  loff_t *pos)
+{
+	struct weir_patience patience __uninitialized;
+	struct weir_queue_file *qfile = file->private_data;
+
+	if (!len)
+		return 0;
+	weir_chardev_patience(&patience, file, false);
+	return weir_queue_write_plain(qfile->queue, from, len, file->f_cred, &patience);
+}
+
+static ssize_t weir_chardev_read_iter(struct kiocb *iocb, struct iov_iter *to)
 {
 	struct weir_patience patience __uninitialized;
 
 	if (!iov_iter_count(to))
 		return 0;
-	weir_chardev_patience(&patience, iocb);
+	weir_chardev_patience(&patience, iocb->ki_filp, iocb->ki_flags & IOCB_NOWAIT);
 	return weir_queue_read(iocb->ki_filp->private_data, to, &patience);
 }
 
-static ssize_t weir_chardev_write(struct kiocb *iocb, struct iov_iter *from)
+static ssize_t weir_chardev_write_iter(struct kiocb *iocb, struct iov_iter *from)
 {
 	struct weir_patience patience __uninitialized;
 	struct weir_queue_file *qfile = iocb->ki_filp->private_data;
 
 	if (!iov_iter_count(from))
 		return 0;
-	weir_chardev_patience(&patience, iocb);
+	weir_chardev_patience(&patience, iocb->ki_filp, iocb->ki_flags & IOCB_NOWAIT);
 	return weir_queue_write(qfile->queue, from, iocb->ki_filp->f_cred, &patience);
 }
 
@@ -87,8 +108,10 @@ static const struct file_operations weir_chardev_fops = {
 	.owner = THIS_MODULE,
 	.open = weir_chardev_open,
 	.release = weir_chardev_release,
-	.read_iter = weir_chardev_read,
-	.write_iter = weir_chardev_write,
+	.read = weir_chardev_read,
+	.write = weir_chardev_write,
+	.read_iter = weir_chardev_read_iter,
+	.write_iter = weir_chardev_write_iter,
 	.poll = weir_chardev_poll,
 	.mmap = weir_mmap,
 	.unlocked_ioctl = weir_command_ioctl,

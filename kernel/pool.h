@@ -96,12 +96,10 @@ struct weir_takes {
 	u32 place;			/* where the next one is */
 	u32 room;			/* its most units: all of the page but one */
 	u32 messages;
-	u32 seek;			/* no place was found below this page; 0: a new search */
 };
 
 /*
- * weir_pool_take_begin() - weir_pool_take() may follow, then weir_pool_take_end() must;
- * @seek is the caller's
+ * weir_pool_take_begin() - weir_pool_take() may follow, then weir_pool_take_end() must
  */
 static inline void weir_pool_take_begin(const struct weir_pool *pool,
 					struct weir_takes *takes)
@@ -124,15 +122,16 @@ static inline void weir_pool_take_end(struct weir_pool *pool, struct weir_takes 
 /*
  * Puts @units at *@place; or false, and *@place is WEIR_NOWHERE: a block must be added, or
  * something freed; or WEIR_NOT_YET: it was looked for as long as others may be held up,
- * and is to be tried again, with the same @seek.
+ * and is to be tried again, with the same *@seek, the page below which there is none;
+ * 0 begins a search.
  */
 static inline bool weir_pool_take(struct weir_pool *pool, u32 units,
-				  struct weir_takes *takes, u32 *place)
+				  struct weir_takes *takes, u32 *seek, u32 *place)
 {
 	/* One comparison for nothing, and for more than is left. */
 	if (unlikely(units - 1 >= takes->room)) {
 		weir_pool_take_end(pool, takes);
-		*place = weir_pool_take_pages(pool, units, &takes->seek);
+		*place = weir_pool_take_pages(pool, units, seek);
 		weir_pool_take_begin(pool, takes);
 		return *place < WEIR_NOT_YET;
 	}
@@ -215,6 +214,33 @@ static inline void *weir_pool_in_page(const struct weir_pool *pool, u32 place, u
 	if (unlikely(!mem))
 		return NULL;
 	return mem + at;
+}
+
+/* A page that is there, for many places that mostly are in the same one. */
+struct weir_window {
+	u64 start;			/* in bytes; behind all places: none yet */
+	void *mem;
+};
+
+#define WEIR_NO_WINDOW { .start = BIT_ULL(63) }
+
+/* weir_pool_in_window() - the same; @window is the caller's */
+static inline void *weir_pool_in_window(const struct weir_pool *pool, u32 place, u32 len,
+					struct weir_window *window)
+{
+	const u64 pos = (u64)place * WEIR_ALIGN;
+	u64 at = pos - window->start;
+
+	if (unlikely(at >= PAGE_SIZE || at + len > PAGE_SIZE)) {
+		void *mem = weir_pool_in_page(pool, place, len);
+
+		at = offset_in_page(pos);
+		if (unlikely(!mem))
+			return NULL;
+		window->mem = mem - at;
+		window->start = pos - at;
+	}
+	return window->mem + at;
 }
 
 /*

@@ -29,8 +29,8 @@
  * A leased entry that is being copied out without the lock is *busy*: nobody
  * may settle it then. Its holder cannot end meanwhile, for its thread is here.
  *
- * Files: queue.c makes and ends a queue, queue_send.c, queue_fetch.c and
- * queue_settle.c hold the steps above, queue_time.c and queue_pin.c what happens
+ * Files: queue.c makes and ends a queue, queue_reserve.c, queue_send.c, queue_fetch.c
+ * and queue_settle.c hold the steps above, queue_time.c and queue_pin.c what happens
  * when time is over, queue_dead.c what becomes of dead messages, queue_policy.c what
  * was asked for, queue_file.c the openers and consumers, and queue_park.c the
  * commands that wait.
@@ -290,6 +290,9 @@ int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *
 /* weir_queue_write() - all that is in @from is one message: its bytes, or -errno */
 ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 			 const struct cred *cred, struct weir_patience *patience);
+/* weir_queue_write_plain() - the same, where it is in one piece */
+ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from, size_t len,
+			       const struct cred *cred, struct weir_patience *patience);
 /* weir_queue_writable() - whether @size bytes have room; see weir_ready_t */
 bool weir_queue_writable(const struct weir_queue *queue, u64 size);
 
@@ -303,6 +306,10 @@ bool weir_queue_readable(const struct weir_queue *queue, u64 file);
 /* weir_queue_read() - as read(2) is described in uapi/linux/weir.h */
 ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 			struct weir_patience *patience);
+
+/* weir_queue_read_plain() - the same, where @to is in one piece */
+ssize_t weir_queue_read_plain(struct weir_queue_file *file, void __user *to, size_t len,
+			      struct weir_patience *patience);
 
 #define WEIR_TAKE_RUNS 16
 
@@ -507,6 +514,9 @@ static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed 
 	WRITE_ONCE(queue->held, queue->held - freed->entries);
 	WRITE_ONCE(queue->freed, queue->freed + freed->entries);
 }
+
+/* What is copied with the lock held, at most: others wait for it. */
+#define WEIR_AT_ONCE 256
 
 /* weir_run_settle() - as weir_queue_settle(); weir_run_settled() must follow */
 void weir_run_settle(struct weir_queue_file *file, struct weir_run *run,

@@ -187,6 +187,24 @@ static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry 
 		weir_queue_wake_readers(queue);
 }
 
+/* @entry, which was the first one that is READY, was read by whoever was to have it. */
+static __always_inline void weir_queue_settle_ready(struct weir_queue *queue,
+						    struct weir_entry *entry)
+{
+	struct weir_freed freed = {};
+
+	/* It is as if it was leased. */
+	entry->mark = weir_mark(WEIR_LEASED, 1);
+	trace_weir_deliver(queue, entry);
+	trace_weir_settle(queue, entry);
+	WRITE_ONCE(queue->depth, queue->depth - 1);
+	queue->received++;
+	queue->settled++;
+	weir_index_put_row(&queue->index, entry->slot, 1);
+	weir_entry_free(queue, entry, &freed);
+	weir_queue_freed(queue, &freed);
+}
+
 /*
  * What is to be done before another try, since the last one was @error: nothing
  * any more if that is returned. @waited becomes true if it waited for a message;
@@ -236,6 +254,61 @@ ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 	n = weir_pool_read_iter(&queue->pool, entry->place, at, len, to);
 	weir_queue_read_end(file, entry, at + n);
 	return n || !len ? n : -EFAULT;
+}
+
+/*
+ * Most messages that are read are small, were never delivered, and there is where to copy
+ * them: such a one is taken, copied and settled in one go. Its bytes; or 0, and nothing
+ * was done.
+ */
+static __always_inline u32 weir_queue_read_at_once(struct weir_queue_file *file,
+						   void __user *to, size_t room)
+{
+	struct weir_queue *queue = file->queue;
+	struct weir_entry *entry;
+	u32 len = 0;
+	void *mem;
+	bool failed;
+
+	/* What the dead held comes before what was not yet delivered. */
+	weir_death_settle(&queue->untold);
+	spin_lock(&queue->lock);
+	entry = queue->ready.first;
+	if (unlikely(!entry || queue->dead || queue->ranked.rb_leftmost || file->partial ||
+		     queue->starve_after || entry->len > min_t(size_t, room, WEIR_AT_ONCE)))
+		goto out;
+	/* It holds nothing, but is one that receives from now on. */
+	if (unlikely(!weir_queue_find_consumer(file)))
+		goto out;
+	mem = weir_pool_in_page(&queue->pool, entry->place, entry->len);
+	if (unlikely(!mem))
+		goto out;
+	pagefault_disable();
+	failed = _inline_copy_to_user(to, mem, entry->len);
+	pagefault_enable();
+	if (unlikely(failed))
+		goto out;
+	len = entry->len;
+	weir_chain_take(&queue->ready);
+	weir_queue_settle_ready(queue, entry);
+out:
+	spin_unlock(&queue->lock);
+	return len;
+}
+
+ssize_t weir_queue_read_plain(struct weir_queue_file *file, void __user *to, size_t len,
+			      struct weir_patience *patience)
+{
+	struct iov_iter iter;
+	u32 n;
+
+	n = weir_queue_read_at_once(file, to, len);
+	if (likely(n)) {
+		weir_queue_wake_writers(file->queue);
+		return n;
+	}
+	iov_iter_ubuf(&iter, ITER_DEST, to, len);
+	return weir_queue_read(file, &iter, patience);
 }
 
 /* Bytes of a message, and of its record in a buffer. */

@@ -5,178 +5,9 @@
 #include <linux/timekeeping.h>
 #include <linux/uio.h>
 
-#include "queue.h"
+#include "queue_reserve.h"
 #include "trace.h"
 #include "words.h"
-
-/* What an attempt to reserve stopped at. */
-enum weir_stop {
-	WEIR_ENOUGH,		/* all is reserved */
-	WEIR_FULL,		/* the queue's limits */
-	WEIR_NO_SLOT,		/* the index must grow */
-	WEIR_NO_PLACE,		/* the pool must grow, or something be freed */
-	WEIR_SEEKING,		/* a place is still looked for; others were held up enough */
-	WEIR_DEAD,
-};
-
-/* Where the headers of a message begin, in bytes from its payload. */
-static u32 weir_message_headers(const struct weir_message *message)
-{
-	return ALIGN(message->len + message->key_len, 8);
-}
-
-static u32 weir_message_size(const struct weir_message *message)
-{
-	if (message->headers_len)
-		return weir_message_headers(message) + message->headers_len;
-	return message->len + message->key_len;
-}
-
-bool weir_queue_writable(const struct weir_queue *queue, u64 size)
-{
-	return READ_ONCE(queue->held) < queue->max_messages &&
-	       READ_ONCE(queue->units) + weir_units(size) <= queue->max_units;
-}
-
-static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)
-{
-	return READ_ONCE(queue->freed) != then;
-}
-
-/*
- * Reserves for up to @count messages slots that are side by side, and places: how
- * many, and why not more in @stop.
- */
-static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
-						  const struct weir_message *message,
-						  u32 count, struct weir_chain *drafts,
-						  u32 *seek, enum weir_stop *stop)
-{
-	u64 room = queue->max_units - queue->units;
-	struct weir_entry *first, *entry, *end;
-	struct weir_takes takes;
-	u32 slot, n;
-
-	*stop = WEIR_FULL;
-	/* More than full, if the limits were altered. */
-	if (unlikely(queue->held >= queue->max_messages || queue->units > queue->max_units))
-		return 0;
-	count = min_t(u64, count, queue->max_messages - queue->held);
-	n = weir_index_take(&queue->index, count, &slot);
-	*stop = WEIR_NO_SLOT;
-	if (unlikely(!n))
-		return 0;
-	first = weir_index_at(&queue->index, slot);
-	end = first + n;
-	*stop = WEIR_ENOUGH;
-	takes.seek = *seek;
-	weir_pool_take_begin(&queue->pool, &takes);
-	for (entry = first; entry != end; message++) {
-		u32 size = weir_message_size(message);
-		u32 units = weir_units(size);
-
-		if (unlikely(units > room)) {
-			*stop = WEIR_FULL;
-			break;
-		}
-		if (unlikely(!weir_pool_take(&queue->pool, units, &takes, &entry->place))) {
-			*stop = entry->place == WEIR_NOWHERE ? WEIR_NO_PLACE : WEIR_SEEKING;
-			break;
-		}
-		room -= units;
-		entry->state = WEIR_DRAFT;
-		entry->len = message->len;
-		entry->size = size;
-		entry->next = entry + 1;
-		entry++;
-	}
-	weir_pool_take_end(&queue->pool, &takes);
-	*seek = takes.seek;
-	WRITE_ONCE(queue->units, queue->max_units - room);
-	if (unlikely(entry != end)) {
-		n = entry - first;
-		weir_index_put(&queue->index, slot + n, end - entry);
-		if (!n)
-			return 0;
-	}
-	weir_chain_add_row(drafts, first, entry - 1);
-	WRITE_ONCE(queue->held, queue->held + n);
-	return n;
-}
-
-/* What an attempt left to be done: the messages from @done on. */
-struct weir_rest {
-	u32 done;
-	enum weir_stop stop;
-	bool most;			/* what is to grow is as large as it may be */
-	u32 seek;			/* where the search for a place goes on, or 0 */
-	u64 freed;			/* queue->freed when that search began */
-};
-
-/* Reserves from message @rest->done on: true for all of them, or false and @rest. */
-static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
-						   const struct weir_message *messages,
-						   u32 count, struct weir_chain *drafts,
-						   struct weir_rest *rest)
-{
-	const bool goes_on = rest->seek;
-	u32 done = rest->done;
-	enum weir_stop stop;
-
-	spin_lock(&queue->lock);
-	do {
-		stop = WEIR_DEAD;
-		if (unlikely(queue->dead))
-			break;
-		done += weir_queue_reserve_row(queue, messages + done, count - done, drafts,
-					       &rest->seek, &stop);
-		if (likely(done == count)) {
-			spin_unlock(&queue->lock);
-			return true;
-		}
-	} while (stop == WEIR_ENOUGH);
-	if (!goes_on || done > rest->done)
-		rest->freed = queue->freed;
-	rest->done = done;
-	rest->stop = stop;
-	rest->most = stop == WEIR_NO_SLOT ? weir_index_is_most(&queue->index) :
-					    weir_pool_is_most(&queue->pool);
-	spin_unlock(&queue->lock);
-	return false;
-}
-
-/* 0: it grew, through us or somebody else, so it is worth another try; or -errno. */
-static int weir_queue_grow_index(struct weir_queue *queue)
-{
-	struct weir_segment *segment;
-	bool added;
-
-	segment = weir_segment_new(&queue->object.account);
-	if (IS_ERR(segment))
-		return PTR_ERR(segment);
-	spin_lock(&queue->lock);
-	added = weir_index_add(&queue->index, segment);
-	spin_unlock(&queue->lock);
-	if (!added)
-		weir_segment_free(segment, &queue->object.account);
-	return 0;
-}
-
-static int weir_queue_grow_pool(struct weir_queue *queue)
-{
-	struct weir_block *block;
-	bool added;
-
-	block = weir_block_new(&queue->object.account);
-	if (IS_ERR(block))
-		return PTR_ERR(block);
-	spin_lock(&queue->lock);
-	added = weir_pool_add(&queue->pool, block);
-	spin_unlock(&queue->lock);
-	if (!added)
-		weir_block_free(block, &queue->object.account);
-	return 0;
-}
 
 /* Drops @drafts from @link on, and what is in them: who maps the pool may not see it. */
 noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
@@ -200,98 +31,6 @@ noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *draf
 	weir_queue_wake_writers(queue);
 }
 
-/*
- * Goes on after a try that left @rest: how many are reserved, or an error; -EAGAIN
- * fills in what to wait for.
- */
-static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_message *messages,
-				 u32 count, struct weir_chain *drafts, struct weir_rest *rest,
-				 weir_ready_t *ready, u64 *arg)
-{
-	int ret = 0;
-
-	do {
-		switch (rest->stop) {
-		case WEIR_FULL:
-			*ready = weir_queue_writable;
-			*arg = weir_message_size(&messages[rest->done]);
-			ret = -EAGAIN;
-			break;
-		case WEIR_NO_SLOT:
-			ret = rest->most ? -ENOSPC : weir_queue_grow_index(queue);
-			break;
-		case WEIR_NO_PLACE:
-			ret = rest->most ? -ENOSPC : weir_queue_grow_pool(queue);
-			break;
-		case WEIR_SEEKING:
-			cond_resched();
-			ret = fatal_signal_pending(current) ? -EINTR : 0;
-			break;
-		default:
-			ret = -ESHUTDOWN;
-		}
-		if (!ret && weir_queue_try_reserve(queue, messages, count, drafts, rest))
-			return count;
-	} while (!ret);
-	if (ret == -ENOSPC) {
-		/* What is free is in pieces that are too small. */
-		*ready = weir_queue_freed_since;
-		*arg = rest->freed;
-		ret = -EAGAIN;
-	}
-	return rest->done ?: ret;
-}
-
-static noinline int weir_queue_reserve_slow(struct weir_queue *queue,
-					    const struct weir_message *messages, u32 count,
-					    struct weir_patience *patience,
-					    struct weir_chain *drafts, struct weir_rest *rest)
-{
-	bool waited = false;
-	weir_ready_t ready;
-	u64 arg;
-	int ret;
-
-	for (;;) {
-		ret = weir_queue_reserve_on(queue, messages, count, drafts, rest, &ready, &arg);
-		if (ret != -EAGAIN)
-			break;
-		/* What does not do for this one may do for the next. */
-		if (waited)
-			weir_queue_wake_writers(queue);
-		ret = weir_queue_wait(queue, &queue->writers, ready, arg, patience);
-		if (ret)
-			break;
-		waited = true;
-		ret = count;
-		if (weir_queue_try_reserve(queue, messages, count, drafts, rest))
-			break;
-	}
-	/* One was woken for perhaps much room, and wakes the next. */
-	if (waited)
-		weir_queue_wake_writers(queue);
-	return ret;
-}
-
-/*
- * Space for up to @count messages: how many, from the first on, in @drafts, in
- * order; or an error for the first. The pages may not be there. May sleep. Ends by
- * commit or abort of all of them.
- */
-static __always_inline int weir_queue_reserve(struct weir_queue *queue,
-					      const struct weir_message *messages, u32 count,
-					      struct weir_patience *patience,
-					      struct weir_chain *drafts)
-{
-	struct weir_rest rest __uninitialized;
-
-	rest.done = 0;
-	rest.seek = 0;
-	if (likely(weir_queue_try_reserve(queue, messages, count, drafts, &rest)))
-		return count;
-	return weir_queue_reserve_slow(queue, messages, count, patience, drafts, &rest);
-}
-
 static inline struct weir_sender weir_sender(const struct cred *cred)
 {
 	/* A kuid is what the initial namespace calls it. */
@@ -304,13 +43,14 @@ static inline struct weir_sender weir_sender(const struct cred *cred)
 /* What its receiver is told of @draft; commit adds what is only known then. */
 static __always_inline void weir_draft_describe(const struct weir_entry *draft,
 						const struct weir_message *message,
-						const struct weir_sender *sender)
+						const struct weir_sender *sender,
+						const bool plain)
 {
 	struct weir_desc_words *desc = (void *)weir_entry_desc(draft);
 
 	desc->pos = (u64)draft->place * WEIR_ALIGN;
 	desc->lens = message->len | (u64)message->headers_len << 32;
-	desc->parts = message->key_len;
+	desc->parts = plain ? 0 : message->key_len;
 	desc->ids = sender->ids;
 	desc->pid_slot = sender->pid | (u64)draft->slot << 32;
 	desc->first_ns = 0;
@@ -470,47 +210,55 @@ static noinline int weir_draft_fill_slow(struct weir_queue *queue,
 	return fatal_signal_pending(current) ? -EINTR : ret;
 }
 
-/* Most messages are a payload, in one page that is there. */
-static inline int weir_draft_fill(struct weir_queue *queue, const struct weir_entry *draft,
-				  const struct weir_message *message)
+/* Zeros what is behind @len bytes at @mem that are all of a draft. */
+static inline void weir_draft_pad_short(void *mem, u32 len)
 {
-	const u32 size = draft->size;
-	void *mem = weir_pool_in_page(&queue->pool, draft->place, size);
+	if (unlikely(len % WEIR_ALIGN))
+		memset(mem + len, 0, WEIR_ALIGN - len % WEIR_ALIGN);
+}
 
-	if (unlikely(!mem || message->len != size))
+/* Most messages are a payload, in one page that is there. */
+static __always_inline int weir_draft_fill(struct weir_queue *queue,
+					   const struct weir_entry *draft,
+					   const struct weir_message *message,
+					   struct weir_window *window, const bool plain)
+{
+	const u32 len = message->len;
+	void *mem = weir_pool_in_window(&queue->pool, draft->place, len, window);
+
+	if (unlikely(!mem || (!plain && len != draft->size)))
 		return weir_draft_fill_slow(queue, draft, message);
 	/* As for weir_pool_write_user(). */
-	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), size))
+	if (_inline_copy_from_user(mem, u64_to_user_ptr(message->data), len))
 		return -EFAULT;
-	if (unlikely(size % WEIR_ALIGN))
-		weir_draft_pad_end(queue, draft);
+	weir_draft_pad_short(mem, len);
 	return 0;
 }
 
 /*
  * Fills those of @drafts from the one at @link on: how many, from the first on, the
- * others aborted; or an error.
+ * others aborted; or an error. @plain: they have a payload, and no wishes either.
  */
 static __always_inline int weir_queue_fill(struct weir_queue *queue,
 					   struct weir_chain *drafts,
 					   struct weir_entry **link,
 					   const struct weir_message *messages,
-					   const struct weir_sender *sender)
+					   const struct weir_sender *sender, const bool plain)
 {
 	const struct weir_message *message = messages;
-	const bool wishes = READ_ONCE(queue->ttl_ns);
+	struct weir_window window = WEIR_NO_WINDOW;
 	struct weir_entry *draft;
 	int ret;
 
 	for (; (draft = *link); link = &draft->next, message++) {
-		ret = weir_draft_fill(queue, draft, message);
-		if (unlikely(message->options_len || wishes) && !ret)
+		ret = weir_draft_fill(queue, draft, message, &window, plain);
+		if (!plain && !ret && (message->options_len || READ_ONCE(queue->ttl_ns)))
 			ret = weir_draft_wish(queue, draft, message, drafts);
 		if (unlikely(ret)) {
 			weir_queue_abort(queue, drafts, link);
 			return message - messages ?: ret;
 		}
-		weir_draft_describe(draft, message, sender);
+		weir_draft_describe(draft, message, sender, plain);
 	}
 	return message - messages;
 }
@@ -535,26 +283,25 @@ static noinline int weir_queue_check_parts(const struct weir_queue *queue,
 
 static_assert(sizeof(struct weir_message) == (WEIR_MESSAGE_REST + 4) * sizeof(u64));
 
-static inline int weir_queue_check_message(const struct weir_queue *queue,
-					   const struct weir_message *message)
+/* Most messages are a payload, and nothing else is said of them. */
+static inline bool weir_message_plain(const struct weir_message *message)
 {
 	const u64 *rest = (const u64 *)message + WEIR_MESSAGE_REST;
 
-	/* Most messages are a payload, and nothing else is said of them. */
-	if (likely(message->len <= queue->max_size &&
-		   !(message->headers_len | rest[0] | rest[1] | rest[2] | rest[3])))
-		return 0;
-	return weir_queue_check_parts(queue, message);
+	return likely(!(message->headers_len | rest[0] | rest[1] | rest[2] | rest[3]));
 }
 
 /* A batch is read, reserved and filled by so many at a time, on the stack. */
 #define WEIR_GROUP 16
 
-/* Reads and checks a group: how many, from the first on, are right; or an error. */
+/*
+ * Reads and checks a group: how many, from the first on, are right; or an error.
+ * @plain: each of them is a payload, and nothing else.
+ */
 static __always_inline int weir_queue_get_group(const struct weir_queue *queue,
 						struct weir_message *group,
 						const struct weir_message __user *from,
-						u32 count)
+						u32 count, bool *plain)
 {
 	const struct weir_message *message = group, *end = group + count;
 	int ret;
@@ -565,12 +312,41 @@ static __always_inline int weir_queue_get_group(const struct weir_queue *queue,
 		ret = _inline_copy_from_user(group, from, count * sizeof(*group)) ? -EFAULT : 0;
 	if (ret)
 		return ret;
+	*plain = !READ_ONCE(queue->ttl_ns);
 	do {
-		ret = weir_queue_check_message(queue, message);
+		if (likely(message->len <= queue->max_size && weir_message_plain(message)))
+			continue;
+		*plain = false;
+		ret = weir_queue_check_parts(queue, message);
 		if (unlikely(ret))
 			return message - group ?: ret;
 	} while (++message != end);
 	return count;
+}
+
+/* Room for a group, which is filled: how many are added to @drafts, or an error. */
+static __always_inline int weir_queue_add_group(struct weir_queue *queue,
+						const struct weir_message *group, u32 count,
+						const struct weir_sender *sender,
+						struct weir_patience *patience,
+						struct weir_chain *drafts, const bool plain)
+{
+	struct weir_entry **link = drafts->end;
+	int ret;
+
+	ret = weir_queue_reserve(queue, group, count, patience, drafts, plain);
+	if (ret > 0)
+		ret = weir_queue_fill(queue, drafts, link, group, sender, plain);
+	return ret;
+}
+
+static noinline int weir_queue_add_others(struct weir_queue *queue,
+					  const struct weir_message *group, u32 count,
+					  const struct weir_sender *sender,
+					  struct weir_patience *patience,
+					  struct weir_chain *drafts)
+{
+	return weir_queue_add_group(queue, group, count, sender, patience, drafts, false);
 }
 
 /* The next group of a batch is added to @drafts: how many, or an error. */
@@ -582,15 +358,89 @@ static __always_inline int weir_queue_send_group(struct weir_queue *queue,
 						 struct weir_chain *drafts)
 {
 	struct weir_message group[WEIR_GROUP] __uninitialized;
-	struct weir_entry **link = drafts->end;
+	bool plain;
 	int ret;
 
-	ret = weir_queue_get_group(queue, group, from, count);
+	ret = weir_queue_get_group(queue, group, from, count, &plain);
+	if (unlikely(ret <= 0))
+		return ret;
+	if (unlikely(!plain))
+		return weir_queue_add_others(queue, group, ret, sender, patience, drafts);
+	return weir_queue_add_group(queue, group, ret, sender, patience, drafts, true);
+}
+
+/*
+ * Most messages are small, there is room for them, and what user space has is there: such
+ * a one is reserved, filled and sent in one go. Whether it is; or @drafts is empty, or
+ * has the draft, and neither more nor less was done than weir_queue_reserve() does.
+ */
+static __always_inline bool weir_queue_send_at_once(struct weir_queue *queue,
+						    const struct weir_message *message,
+						    const struct weir_sender *sender,
+						    struct weir_chain *drafts, u64 *first)
+{
+	const u64 now = ktime_get_real_ns();
+	enum weir_stop stop;
+	bool sent = false;
+	u32 seek = 0;
+	void *mem;
+
+	spin_lock(&queue->lock);
+	if (unlikely(queue->dead ||
+		     !weir_queue_reserve_row(queue, message, 1, drafts, &seek, &stop,
+					     true)))
+		goto out;
+	mem = weir_pool_in_page(&queue->pool, drafts->first->place, message->len);
+	if (unlikely(!mem))
+		goto out;
+	pagefault_disable();
+	sent = !_inline_copy_from_user(mem, u64_to_user_ptr(message->data), message->len);
+	pagefault_enable();
+	if (unlikely(!sent))
+		goto out;
+	weir_draft_pad_short(mem, message->len);
+	weir_draft_describe(drafts->first, message, sender, true);
+	*first = weir_drafts_commit(queue, drafts, now);
+out:
+	spin_unlock(&queue->lock);
+	return sent;
+}
+
+/* One message that was not sent at once, for which @drafts may be reserved: 1 or an error. */
+static noinline int weir_queue_send_later(struct weir_queue *queue,
+					  const struct weir_message *message,
+					  const struct weir_sender *sender,
+					  struct weir_patience *patience,
+					  struct weir_chain *drafts, u64 *first)
+{
+	int ret;
+
+	if (drafts->first)
+		ret = weir_queue_fill(queue, drafts, &drafts->first, message, sender, false);
+	else
+		ret = weir_queue_add_others(queue, message, 1, sender, patience, drafts);
 	if (ret > 0)
-		ret = weir_queue_reserve(queue, group, ret, patience, drafts);
-	if (ret > 0)
-		ret = weir_queue_fill(queue, drafts, link, group, sender);
+		ret = weir_queue_commit(queue, drafts, first) ?: ret;
 	return ret;
+}
+
+/* One message, which was checked, @plain or not: 1 or an error. */
+static __always_inline int weir_queue_send_one(struct weir_queue *queue,
+					       const struct weir_message *message,
+					       const struct cred *cred,
+					       struct weir_patience *patience, u64 *first,
+					       bool plain)
+{
+	const struct weir_sender sender = weir_sender(cred);
+	struct weir_chain drafts __uninitialized;
+
+	weir_chain_init(&drafts);
+	if (likely(plain && message->len <= WEIR_AT_ONCE) &&
+	    likely(weir_queue_send_at_once(queue, message, &sender, &drafts, first))) {
+		weir_queue_wake_readers(queue);
+		return 1;
+	}
+	return weir_queue_send_later(queue, message, &sender, patience, &drafts, first);
 }
 
 int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
@@ -602,6 +452,16 @@ int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *
 	u32 sent = 0;
 	int ret, n;
 
+	if (count == 1) {
+		struct weir_message message __uninitialized;
+		bool plain;
+
+		ret = weir_queue_get_group(queue, &message, messages, 1, &plain);
+		if (ret > 0)
+			ret = weir_queue_send_one(queue, &message, cred, patience, first,
+						  plain);
+		return ret;
+	}
 	weir_chain_init(&drafts);
 	do {
 		n = min_t(u32, count - sent, WEIR_GROUP);
@@ -619,6 +479,20 @@ int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *
 	return ret ?: sent;
 }
 
+ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from, size_t len,
+			       const struct cred *cred, struct weir_patience *patience)
+{
+	const struct weir_message message = { .data = (uintptr_t)from, .len = len };
+	u64 offset;
+	int ret;
+
+	if (len > queue->max_size)
+		return -EMSGSIZE;
+	ret = weir_queue_send_one(queue, &message, cred, patience, &offset,
+				  !READ_ONCE(queue->ttl_ns));
+	return ret < 0 ? ret : len;
+}
+
 ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 			 const struct cred *cred, struct weir_patience *patience)
 {
@@ -632,7 +506,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	if (len > queue->max_size)
 		return -EMSGSIZE;
 	weir_chain_init(&drafts);
-	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts);
+	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts, true);
 	if (ret < 0)
 		return ret;
 	ret = weir_draft_populate(queue, drafts.first);
@@ -645,7 +519,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 		return ret;
 	}
 	weir_draft_pad_end(queue, drafts.first);
-	weir_draft_describe(drafts.first, &message, &sender);
+	weir_draft_describe(drafts.first, &message, &sender, true);
 	ret = weir_queue_commit(queue, &drafts, &offset);
 	return ret ?: len;
 }
@@ -657,7 +531,7 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 	int ret;
 
 	weir_patience_init(&none, true, false, 0);
-	ret = weir_queue_reserve(queue, message, 1, &none, drafts);
+	ret = weir_queue_reserve(queue, message, 1, &none, drafts, false);
 	if (ret < 0)
 		return ret;
 	ret = weir_draft_populate(queue, drafts->first);
@@ -667,7 +541,7 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 		weir_queue_abort(queue, drafts, &drafts->first);
 		return ret;
 	}
-	weir_draft_describe(drafts->first, message, sender);
+	weir_draft_describe(drafts->first, message, sender, false);
 	weir_draft_pad_end(queue, drafts->first);
 	return 0;
 }

@@ -64,13 +64,12 @@ static bool has_place(const struct places *p, u32 units)
 
 static u32 take_one(struct places *p, u32 units, u32 *seek)
 {
-	struct weir_takes takes = { .seek = *seek };
+	struct weir_takes takes;
 	u32 at;
 
 	weir_pool_take_begin(&p->pool, &takes);
-	weir_pool_take(&p->pool, units, &takes, &at);
+	weir_pool_take(&p->pool, units, &takes, seek, &at);
 	weir_pool_take_end(&p->pool, &takes);
-	*seek = takes.seek;
 	return at;
 }
 

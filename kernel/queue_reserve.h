@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * queue_reserve - slots and places for messages that are to be sent
+ *
+ * Mostly there are enough, and it is done where it is called. queue_reserve.c adds to
+ * the index and to the pool, and waits.
+ */
+#ifndef _WEIR_QUEUE_RESERVE_H
+#define _WEIR_QUEUE_RESERVE_H
+
+#include "queue.h"
+
+/* What an attempt to reserve stopped at. */
+enum weir_stop {
+	WEIR_ENOUGH,		/* all is reserved */
+	WEIR_FULL,		/* the queue's limits */
+	WEIR_NO_SLOT,		/* the index must grow */
+	WEIR_NO_PLACE,		/* the pool must grow, or something be freed */
+	WEIR_SEEKING,		/* a place is still looked for; others were held up enough */
+	WEIR_DEAD,
+};
+
+/* Where the headers of a message begin, in bytes from its payload. */
+static inline u32 weir_message_headers(const struct weir_message *message)
+{
+	return ALIGN(message->len + message->key_len, 8);
+}
+
+static inline u32 weir_message_size(const struct weir_message *message)
+{
+	if (message->headers_len)
+		return weir_message_headers(message) + message->headers_len;
+	return message->len + message->key_len;
+}
+
+/*
+ * Reserves for up to @count messages slots that are side by side, and places: how
+ * many, and why not more in @stop. @plain: they have a payload, and nothing else.
+ */
+static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
+						  const struct weir_message *message,
+						  u32 count, struct weir_chain *drafts,
+						  u32 *seek, enum weir_stop *stop,
+						  const bool plain)
+{
+	u64 room = queue->max_units - queue->units;
+	struct weir_entry *first, *entry, *end;
+	struct weir_takes takes;
+	u32 slot, n;
+
+	*stop = WEIR_FULL;
+	/* More than full, if the limits were altered. */
+	if (unlikely(queue->held >= queue->max_messages || queue->units > queue->max_units))
+		return 0;
+	count = min_t(u64, count, queue->max_messages - queue->held);
+	n = weir_index_take(&queue->index, count, &slot);
+	*stop = WEIR_NO_SLOT;
+	if (unlikely(!n))
+		return 0;
+	first = weir_index_at(&queue->index, slot);
+	end = first + n;
+	*stop = WEIR_ENOUGH;
+	weir_pool_take_begin(&queue->pool, &takes);
+	for (entry = first; entry != end; message++) {
+		u32 size = plain ? message->len : weir_message_size(message);
+		u32 units = weir_units(size);
+
+		if (unlikely(units > room)) {
+			*stop = WEIR_FULL;
+			break;
+		}
+		if (unlikely(!weir_pool_take(&queue->pool, units, &takes, seek,
+					     &entry->place))) {
+			*stop = entry->place == WEIR_NOWHERE ? WEIR_NO_PLACE : WEIR_SEEKING;
+			break;
+		}
+		room -= units;
+		entry->state = WEIR_DRAFT;
+		entry->len = message->len;
+		entry->size = size;
+		entry->next = entry + 1;
+		entry++;
+	}
+	weir_pool_take_end(&queue->pool, &takes);
+	WRITE_ONCE(queue->units, queue->max_units - room);
+	if (unlikely(entry != end)) {
+		n = entry - first;
+		weir_index_put(&queue->index, slot + n, end - entry);
+		if (!n)
+			return 0;
+	}
+	weir_chain_add_row(drafts, first, entry - 1);
+	WRITE_ONCE(queue->held, queue->held + n);
+	return n;
+}
+
+/* What an attempt left to be done: the messages from @done on. */
+struct weir_rest {
+	u32 done;
+	enum weir_stop stop;
+	bool most;			/* what is to grow is as large as it may be */
+	u32 seek;			/* where the search for a place goes on, or 0 */
+	u64 freed;			/* queue->freed when that search began */
+};
+
+/* Reserves from message @rest->done on: true for all of them, or false and @rest. */
+static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
+						   const struct weir_message *messages,
+						   u32 count, struct weir_chain *drafts,
+						   struct weir_rest *rest, const bool plain)
+{
+	const bool goes_on = rest->seek;
+	u32 done = rest->done;
+	enum weir_stop stop;
+
+	spin_lock(&queue->lock);
+	do {
+		stop = WEIR_DEAD;
+		if (unlikely(queue->dead))
+			break;
+		done += weir_queue_reserve_row(queue, messages + done, count - done, drafts,
+					       &rest->seek, &stop, plain);
+		if (likely(done == count)) {
+			spin_unlock(&queue->lock);
+			return true;
+		}
+	} while (stop == WEIR_ENOUGH);
+	if (!goes_on || done > rest->done)
+		rest->freed = queue->freed;
+	rest->done = done;
+	rest->stop = stop;
+	rest->most = stop == WEIR_NO_SLOT ? weir_index_is_most(&queue->index) :
+					    weir_pool_is_most(&queue->pool);
+	spin_unlock(&queue->lock);
+	return false;
+}
+
+/* weir_queue_reserve_slow() - goes on after a try that left @rest, as weir_queue_reserve() */
+int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message *messages,
+			    u32 count, struct weir_patience *patience,
+			    struct weir_chain *drafts, struct weir_rest *rest);
+
+/*
+ * Space for up to @count messages: how many, from the first on, in @drafts, in
+ * order; or an error for the first. The pages may not be there. May sleep. Ends by
+ * commit or abort of all of them.
+ */
+static __always_inline int weir_queue_reserve(struct weir_queue *queue,
+					      const struct weir_message *messages, u32 count,
+					      struct weir_patience *patience,
+					      struct weir_chain *drafts, const bool plain)
+{
+	struct weir_rest rest __uninitialized;
+
+	rest.done = 0;
+	rest.seek = 0;
+	if (likely(weir_queue_try_reserve(queue, messages, count, drafts, &rest, plain)))
+		return count;
+	return weir_queue_reserve_slow(queue, messages, count, patience, drafts, &rest);
+}
+
+#endif
