@@ -172,6 +172,37 @@ TEST_F(queue, read_to_nowhere)
 	EXPECT_EQ(1, raw_figure(self->name, "settled"));
 }
 
+/* A small one, to somebody who has read before: that is taken and copied in one go (I11). */
+TEST_F(queue, small_read_to_nowhere)
+{
+	char *page = mmap(NULL, 12288, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *const nowhere[] = { NULL, page + 4096, page + 4092 };
+	char bytes[64];
+	long got, rest;
+	size_t i;
+
+	mprotect(page + 4096, 4096, PROT_NONE);
+	raw_write_string(self->writer, "first");
+	EXPECT_BYTES("first", bytes, raw_read(self->reader, bytes, sizeof(bytes)));
+	for (i = 0; i < sizeof(nowhere) / sizeof(*nowhere); i++) {
+		raw_write_string(self->writer, "0123456789");
+		got = raw_read(self->reader, nowhere[i], sizeof(bytes));
+		EXPECT_EQ(i + 1, raw_figure(self->name, "settled"));
+		if (got < 0) {
+			EXPECT_EQ(-EFAULT, got);
+			got = 0;
+		}
+		EXPECT_GE(i < 2 ? 0 : 4, got);
+		rest = raw_read(self->reader, bytes, sizeof(bytes));
+		EXPECT_EQ(10, got + rest);
+		EXPECT_EQ(0, memcmp("0123456789" + got, bytes, rest));
+		EXPECT_EQ(i + 2, raw_figure(self->name, "settled"));
+	}
+	/* A page that is only made when it is written to is as good as any. */
+	raw_write_string(self->writer, "late");
+	EXPECT_BYTES("late", page + 8192, raw_read(self->reader, page + 8192, sizeof(bytes)));
+}
+
 TEST_F(queue, no_position)
 {
 	char byte = 0;
