@@ -178,6 +178,7 @@ TEST_F(queue, expired_letters)
 	EXPECT_STREQ("expired", letter_header(&letter, "weir-dead-reason"));
 	EXPECT_EQ(1, letter_number(&letter, "weir-dead-deliveries"));
 	EXPECT_EQ(2, letter_number(&letter, "weir-dead-offset"));
+	EXPECT_TRUE(!letter_header(&letter, "weir-dead-pid"));
 	/* What is delayed for longer than it lives is not delivered. */
 	ASSERT_EQ(1, wish_send(self->writer, &(struct weir_options){
 		.delay_ns = 20000000, .ttl_ns = 10000000,

@@ -232,7 +232,7 @@ struct weir_version {
  *   weir-dead-deliveries  how often it was delivered,
  *   weir-dead-sent        when it was sent, CLOCK_REALTIME in ns,
  *   weir-dead-uid         the effective uid, and
- *   weir-dead-pid         the process, that held it last, as the initial
+ *   weir-dead-pid         the process, that held it until then, as the initial
  *                         namespaces number them; if anybody did
  */
 struct weir_policy {
