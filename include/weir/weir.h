@@ -381,7 +381,8 @@ int weir_header_next(const struct weir_view *view, size_t *at,
 /*
  * weir_settle - settles messages of the batch
  * @first, @count: which; those settled already are left out
- * @op: WEIR_ACK, or WEIR_RELEASE, which is weir_release() at once
+ * @op: WEIR_ACK; WEIR_RELEASE, which is weir_release() at once; or WEIR_TERM: they
+ *	are dead, and go to the queue's dead letter queue, if it has one
  *
  * Value: how many were settled. The others are not held any more, by
  * weir_batch_status(). Does not wait.
@@ -413,7 +414,7 @@ int weir_extend(struct weir_batch *batch, unsigned int first,
 
 /*
  * weir_settle_receive - settles what the batch holds, then receives, at once
- * @op: WEIR_ACK or WEIR_RELEASE
+ * @op: WEIR_ACK, WEIR_RELEASE or WEIR_TERM
  *
  * As weir_settle() of the whole batch and then weir_receive(), in one entry to
  * the kernel. The settlement is done whatever the value; weir_batch_failed()

@@ -265,7 +265,7 @@ static unsigned int settle_collect(struct weir_batch *batch, int res)
 
 static bool op_known(int op)
 {
-	return op == WEIR_ACK || op == WEIR_RELEASE;
+	return op == WEIR_ACK || op == WEIR_RELEASE || op == WEIR_TERM;
 }
 
 #define NO_FATE		(-1)
