@@ -216,7 +216,7 @@ static bool is_honest(const char *bytes, long length, int i)
 TEST_F(queue, honest_pair)
 {
 	pid_t children[2 * KINDS], sender;
-	int own, i, count = raw_rounds(8000), killed = 0;
+	int own, i, count = raw_rounds(8000);
 	char name[WEIR_NAME_SIZE], bytes[600];
 	unsigned int n;
 
@@ -245,10 +245,8 @@ TEST_F(queue, honest_pair)
 		n = (i / 500) % ARRAY_SIZE(children);
 		EXPECT_EQ(128 + SIGKILL, proc_kill(children[n]));
 		children[n] = neighbour(n % KINDS, own, self->writer);
-		killed++;
 	}
 	EXPECT_EQ(0, proc_wait(sender));
-	EXPECT_LE(count / 500, killed);
 	for (n = 0; n < ARRAY_SIZE(children); n++) {
 		EXPECT_EQ(128 + SIGKILL, proc_kill(children[n]));
 	}
