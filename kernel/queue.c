@@ -6,7 +6,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 #include "trace.h"
 
 /*

@@ -15,7 +15,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 #include "trace.h"
 
 #define WEIR_BURY_AGAIN	(HZ / 10)

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
-#include <linux/poll.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
-#include <linux/uio.h>
 
-#include "queue.h"
-#include "trace.h"
+#include "queue_take.h"
 
 bool weir_queue_readable(const struct weir_queue *queue, u64 file)
 {
@@ -15,70 +12,13 @@ bool weir_queue_readable(const struct weir_queue *queue, u64 file)
 	return READ_ONCE(queue->depth) || (reads && READ_ONCE(reads->partial));
 }
 
-/* Others who read through @file, or poll it, may go on with its rest. */
-static void weir_queue_tell_rest(struct weir_queue_file *file)
-{
-	struct weir_line *line = &file->queue->readers;
-	struct weir_wake wake = { .rest = file };
-
-	/* Pairs with the barriers of weir_queue_wait() and poll. */
-	smp_mb();
-	if (atomic_read(&file->reading))
-		__wake_up(&line->waiters, TASK_INTERRUPTIBLE, 1, &wake);
-	/* These are of all files, but io_uring polls no more than two lines of a file. */
-	if (waitqueue_active(&line->pollers))
-		__wake_up(&line->pollers, TASK_NORMAL, 0,
-			  poll_to_key(EPOLLIN | EPOLLRDNORM));
-}
-
 void weir_queue_pass_on(struct weir_queue *queue)
 {
 	if (weir_queue_readable(queue, 0))
 		weir_queue_wake_readers(queue);
 }
 
-/* Who takes messages, and for how long. */
-struct weir_lease {
-	struct weir_consumer *consumer;
-	u64 due;			/* when it ends */
-	u64 now;			/* CLOCK_REALTIME */
-	u64 alive;			/* CLOCK_BOOTTIME; what expires until then is not taken */
-	bool in_place;
-};
-
-/*
- * @entry, which was the next one, is leased; the figures are the caller's. @plain: it
- * was never delivered, and is not copied.
- */
-static __always_inline void weir_entry_lease(struct weir_queue *queue,
-					     struct weir_entry *entry,
-					     const struct weir_lease *lease, const bool plain)
-{
-	struct weir_desc *desc = weir_entry_desc(entry);
-	const u32 deliveries = plain ? 1 : entry->deliveries + 1;
-
-	if (plain) {
-		entry->mark = weir_mark(WEIR_LEASED, 1) | WEIR_MARK_IN_PLACE;
-	} else {
-		entry->deliveries = deliveries;
-		entry->state = WEIR_LEASED;
-		entry->busy = !lease->in_place;
-		entry->in_place = lease->in_place;
-	}
-	entry->due = lease->due;
-	entry->holder = lease->consumer;
-	/* That clock is behind the one of the stamps, by up to a tick. */
-	if (deliveries == 1)
-		desc->first_ns = max(lease->now, desc->stamp_ns);
-	desc->deliveries = deliveries;
-	trace_weir_deliver(queue, entry);
-}
-
-/*
- * What is delivered next, or NULL; -WEIR_AGAIN when so many had expired that others
- * are to have the lock first.
- */
-static struct weir_entry *weir_queue_next_alive(struct weir_queue *queue, u64 now)
+struct weir_entry *weir_queue_next_alive(struct weir_queue *queue, u64 now)
 {
 	struct weir_entry *entry;
 	u32 n;
@@ -94,124 +34,8 @@ static struct weir_entry *weir_queue_next_alive(struct weir_queue *queue, u64 no
 	return ERR_PTR(-WEIR_AGAIN);
 }
 
-static void weir_queue_leased(struct weir_queue *queue, struct weir_consumer *consumer,
-			      u64 messages)
-{
-	lockdep_assert_held(&queue->lock);
-	consumer->leased += messages;
-	WRITE_ONCE(queue->depth, queue->depth - messages);
-	queue->leased += messages;
-	queue->received += messages;
-}
-
-/*
- * The message that a read goes on with, or begins: busy, with the bytes read
- * before in @at. Or -EAGAIN, -ESHUTDOWN, and -ENOLINK without a consumer.
- */
-static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u32 *at)
-{
-	struct weir_queue *queue = file->queue;
-	struct weir_consumer *consumer;
-	struct weir_entry *entry;
-
-	/* What the dead held comes before what was not yet delivered. */
-	weir_death_settle(&queue->untold);
-	guard(spinlock)(&queue->lock);
-	if (queue->dead)
-		return ERR_PTR(-ESHUTDOWN);
-	consumer = weir_queue_find_consumer(file);
-	if (!consumer)
-		return ERR_PTR(-ENOLINK);
-	weir_consumer_take(consumer);
-	entry = file->partial;
-	if (entry) {
-		/* It is ours from here on, whoever read its beginning. */
-		file->partial = NULL;
-		*at = file->partial_at;
-		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
-		entry->holder->leased--;
-		consumer->leased++;
-		entry->holder = consumer;
-	} else {
-		const struct weir_lease lease = {
-			.consumer = consumer,
-			.due = WEIR_NEVER,
-			.now = ktime_get_coarse_real_ns(),
-		};
-
-		entry = weir_queue_next_alive(queue, ktime_get_boottime_ns());
-		if (IS_ERR_OR_NULL(entry))
-			return entry ?: ERR_PTR(-EAGAIN);
-		*at = 0;
-		weir_queue_unlist_next(queue, entry);
-		if (entry->deliveries)
-			queue->redelivered++;
-		weir_entry_lease(queue, entry, &lease, false);
-		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
-		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
-		weir_queue_leased(queue, consumer, 1);
-		weir_queue_taken(queue, entry, 1);
-	}
-	entry->busy = true;
-	return entry;
-}
-
-static void weir_queue_read_end(struct weir_queue_file *file, struct weir_entry *entry,
-				u32 at)
-{
-	struct weir_queue *queue = file->queue;
-	bool settled = at == entry->len;
-	bool rest;
-
-	spin_lock(&queue->lock);
-	rest = !settled && at && !file->partial;
-	if (settled) {
-		weir_queue_settle_leased(queue, entry->holder, entry->slot, 1);
-	} else if (rest) {
-		WRITE_ONCE(file->partial, entry);
-		file->partial_at = at;
-	} else {
-		/*
-		 * Nothing of it could be copied, or another process reads in
-		 * part through the same description, and there is one rest.
-		 */
-		weir_entry_return(queue, entry, 0);
-	}
-	spin_unlock(&queue->lock);
-
-	if (settled)
-		weir_queue_wake_writers(queue);
-	else if (rest)
-		weir_queue_tell_rest(file);
-	else
-		weir_queue_wake_readers(queue);
-}
-
-/* @entry, which was the first one that is READY, was read by whoever was to have it. */
-static __always_inline void weir_queue_settle_ready(struct weir_queue *queue,
-						    struct weir_entry *entry)
-{
-	struct weir_freed freed = {};
-
-	/* It is as if it was leased. */
-	entry->mark = weir_mark(WEIR_LEASED, 1);
-	trace_weir_deliver(queue, entry);
-	trace_weir_settle(queue, entry);
-	WRITE_ONCE(queue->depth, queue->depth - 1);
-	queue->received++;
-	queue->settled++;
-	weir_index_put_row(&queue->index, entry->slot, 1);
-	weir_entry_free(queue, entry, &freed);
-	weir_queue_freed(queue, &freed);
-}
-
-/*
- * What is to be done before another try, since the last one was @error: nothing
- * any more if that is returned. @waited becomes true if it waited for a message;
- * @reads: a rest will do, too.
- */
-static int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
-			      struct weir_patience *patience, bool *waited)
+int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
+		       struct weir_patience *patience, bool *waited)
 {
 	struct weir_queue *queue = file->queue;
 
@@ -228,87 +52,6 @@ static int weir_queue_prepare(struct weir_queue_file *file, int error, bool read
 	default:
 		return error;
 	}
-}
-
-ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
-			struct weir_patience *patience)
-{
-	struct weir_queue *queue = file->queue;
-	struct weir_entry *entry;
-	bool waited = false;
-	u32 at, len;
-	size_t n;
-	int ret;
-
-	while (IS_ERR(entry = weir_queue_read_begin(file, &at))) {
-		atomic_inc(&file->reading);
-		ret = weir_queue_prepare(file, PTR_ERR(entry), true, patience, &waited);
-		atomic_dec(&file->reading);
-		if (ret)
-			return ret;
-	}
-	if (waited)
-		weir_queue_pass_on(queue);
-
-	len = min_t(size_t, entry->len - at, iov_iter_count(to));
-	n = weir_pool_read_iter(&queue->pool, entry->place, at, len, to);
-	weir_queue_read_end(file, entry, at + n);
-	return n || !len ? n : -EFAULT;
-}
-
-/*
- * Most messages that are read are small, were never delivered, and there is where to copy
- * them: such a one is taken, copied and settled in one go. Its bytes; or 0, and nothing
- * was done.
- */
-static __always_inline u32 weir_queue_read_at_once(struct weir_queue_file *file,
-						   void __user *to, size_t room)
-{
-	struct weir_queue *queue = file->queue;
-	struct weir_entry *entry;
-	u32 len = 0;
-	void *mem;
-	bool failed;
-
-	/* What the dead held comes before what was not yet delivered. */
-	weir_death_settle(&queue->untold);
-	spin_lock(&queue->lock);
-	entry = queue->ready.first;
-	if (unlikely(!entry || queue->dead || queue->ranked.rb_leftmost || file->partial ||
-		     queue->starve_after || entry->len > min_t(size_t, room, WEIR_AT_ONCE)))
-		goto out;
-	/* It holds nothing, but is one that receives from now on. */
-	if (unlikely(!weir_queue_find_consumer(file)))
-		goto out;
-	mem = weir_pool_in_page(&queue->pool, entry->place, entry->len);
-	if (unlikely(!mem))
-		goto out;
-	pagefault_disable();
-	failed = _inline_copy_to_user(to, mem, entry->len);
-	pagefault_enable();
-	if (unlikely(failed))
-		goto out;
-	len = entry->len;
-	weir_chain_take(&queue->ready);
-	weir_queue_settle_ready(queue, entry);
-out:
-	spin_unlock(&queue->lock);
-	return len;
-}
-
-ssize_t weir_queue_read_plain(struct weir_queue_file *file, void __user *to, size_t len,
-			      struct weir_patience *patience)
-{
-	struct iov_iter iter;
-	u32 n;
-
-	n = weir_queue_read_at_once(file, to, len);
-	if (likely(n)) {
-		weir_queue_wake_writers(file->queue);
-		return n;
-	}
-	iov_iter_ubuf(&iter, ITER_DEST, to, len);
-	return weir_queue_read(file, &iter, patience);
 }
 
 /* Bytes of a message, and of its record in a buffer. */

@@ -2,7 +2,7 @@
 #include <linux/err.h>
 #include <linux/slab.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 
 /* Slots, or segments without leases, gone through before others get the lock. */
 #define WEIR_PUT_BACK_CHUNK	4096

@@ -3,7 +3,7 @@
 #include <linux/jiffies.h>
 #include <linux/sched.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 
 /* So many are claimed before others get the lock. */
 #define WEIR_PARKING_CHUNK	64

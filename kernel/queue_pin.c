@@ -7,7 +7,7 @@
  */
 #include <linux/err.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 
 /* Pins that are let go of before others get the lock. */
 #define WEIR_UNPIN_CHUNK 1024

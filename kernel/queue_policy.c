@@ -4,7 +4,7 @@
 #include <linux/math64.h>
 #include <linux/random.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 
 int weir_policy_check(const struct weir_policy *policy)
 {

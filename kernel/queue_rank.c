@@ -7,7 +7,7 @@
  * what was put back before what was never delivered, and then by offset. The chain has
  * the rank of the lowest priority, never delivered.
  */
-#include "queue.h"
+#include "queue_steps.h"
 
 /* The higher part of a rank; the lower part is the offset. */
 static u32 weir_rank_class(u32 priority, bool delivered)

@@ -8,7 +8,7 @@
 #ifndef _WEIR_QUEUE_RESERVE_H
 #define _WEIR_QUEUE_RESERVE_H
 
-#include "queue.h"
+#include "queue_steps.h"
 
 /* What an attempt to reserve stopped at. */
 enum weir_stop {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#include "queue.h"
+#include "queue_steps.h"
 #include "trace.h"
 
 /* Entries that are worked on before the lock is given to others. */

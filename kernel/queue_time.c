@@ -7,7 +7,7 @@
  * out. So a lease costs one comparison a run, and once in its time a look at the
  * segment. The timer wakes a work item, which looks at what is due.
  */
-#include "queue.h"
+#include "queue_steps.h"
 
 /* Items of the wheel, or entries, gone through before others get the lock. */
 #define WEIR_LOOK_WORK		1024

@@ -5,7 +5,7 @@
  */
 #include <linux/uaccess.h>
 
-#include "queue.h"
+#include "queue_steps.h"
 
 /* When @options say, on CLOCK_BOOTTIME; 0: at once. */
 static u64 weir_wish_delay(const struct weir_options *options)

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* queue_steps - what the files of a queue tell each other; doors see queue.h only */
+#ifndef _WEIR_QUEUE_STEPS_H
+#define _WEIR_QUEUE_STEPS_H
+
+#include "queue.h"
+
+void weir_line_wake_up(struct weir_line *line, __poll_t events);
+
+/* Mostly nobody waits. */
+static inline void weir_line_wake(struct weir_line *line, __poll_t events)
+{
+	/* Pairs with prepare_to_wait() and with the barriers of poll and FETCH. */
+	smp_mb();
+	/* After the barrier. */
+	if (unlikely(waitqueue_active(&line->waiters) || waitqueue_active(&line->pollers)))
+		weir_line_wake_up(line, events);
+}
+
+/* After what made @queue readable or writable, without queue->lock. */
+static inline void weir_queue_wake_readers(struct weir_queue *queue)
+{
+	weir_line_wake(&queue->readers, EPOLLIN | EPOLLRDNORM);
+}
+
+static inline void weir_queue_wake_writers(struct weir_queue *queue)
+{
+	weir_line_wake(&queue->writers, EPOLLOUT | EPOLLWRNORM);
+}
+
+/* All below under queue->lock. */
+
+/* What was freed, counted to be told to the queue once for many entries. */
+struct weir_freed {
+	u64 entries;
+	u64 units;
+	struct weir_puts puts;
+};
+
+/* weir_entry_free() - the place of an entry that is in no list; not its slot */
+static inline void weir_entry_free(struct weir_queue *queue, struct weir_entry *entry,
+				   struct weir_freed *freed)
+{
+	u32 units = weir_units(entry->size);
+
+	weir_pool_put(&queue->pool, entry->place, units, &freed->puts);
+	entry->mark = weir_mark(WEIR_FREE, 0);
+	freed->units += units;
+	freed->entries++;
+}
+
+/* weir_entry_pinned() - it is settled, but somebody may still read it */
+static inline void weir_entry_pinned(struct weir_queue *queue, struct weir_entry *entry)
+{
+	entry->state = WEIR_PINNED;
+	queue->pinned++;
+}
+
+/* weir_entry_gone() - one of that kind, or free, and its slot */
+static inline void weir_entry_gone(struct weir_queue *queue, struct weir_entry *entry,
+				   struct weir_freed *freed)
+{
+	if (unlikely(entry->pins)) {
+		weir_entry_pinned(queue, entry);
+		return;
+	}
+	weir_entry_free(queue, entry, freed);
+	weir_index_put(&queue->index, entry->slot, 1);
+}
+
+static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed *freed)
+{
+	lockdep_assert_held(&queue->lock);
+	weir_pool_put_end(&queue->pool, &freed->puts);
+	WRITE_ONCE(queue->units, queue->units - freed->units);
+	WRITE_ONCE(queue->held, queue->held - freed->entries);
+	WRITE_ONCE(queue->freed, queue->freed + freed->entries);
+}
+
+/* What is copied with the lock held, at most: others wait for it. */
+#define WEIR_AT_ONCE 256
+
+/* weir_run_settle() - as weir_queue_settle(); weir_run_settled() must follow */
+void weir_run_settle(struct weir_queue_file *file, struct weir_run *run,
+		     struct weir_reason *reason);
+/* Without the lock: what is to be done after that, if not only to wake writers. */
+void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *run);
+
+static inline void weir_run_settled(struct weir_queue_file *file, const struct weir_run *run)
+{
+	if (likely(!run->status && run->op == WEIR_ACK))
+		weir_queue_wake_writers(file->queue);
+	else
+		weir_run_settled_else(file, run);
+}
+
+/*
+ * weir_queue_settle_leased() - @count LEASED entries in slots side by side, all
+ * @holder's, are gone
+ */
+void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *holder,
+			      u32 slot, u32 count);
+/*
+ * weir_entry_return() - a LEASED entry is to be delivered again, not before @due if
+ * that is not 0; or it is dead, if it was delivered as often as may be
+ */
+void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due);
+/*
+ * weir_entry_die() - an entry that is in no list is dead; @holder: who held it just
+ * now, or NULL; @text: what he says, or NULL
+ */
+void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
+		    enum weir_death_reason reason, const struct weir_consumer *holder,
+		    struct weir_reason *text);
+/* weir_entry_expire() - an entry that is to be delivered must not be any more */
+void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_entry_wait() - an entry that is in no list is to be delivered, from @due on, or 0 */
+void weir_entry_wait(struct weir_queue *queue, struct weir_entry *entry, u64 due);
+/* weir_entry_requeue() - one that was DELAYED long enough */
+void weir_entry_requeue(struct weir_queue *queue, struct weir_entry *entry);
+
+/* weir_queue_set_timer() - what is first in the wheel has changed */
+void weir_queue_set_timer(struct weir_queue *queue);
+
+/* weir_segment_due() - something in the segment of @slot is to be looked at then */
+static inline void weir_segment_due(struct weir_queue *queue, u32 slot, u64 due)
+{
+	if (unlikely(weir_wheel_put(&queue->wheel, slot / WEIR_SEGMENT_SLOTS, due)))
+		weir_queue_set_timer(queue);
+}
+
+/* Of two queues, whichever they are. */
+void weir_queue_lock_two(struct weir_queue *a, struct weir_queue *b);
+void weir_queue_unlock_two(struct weir_queue *a, struct weir_queue *b);
+
+/* queue_send.c, for those who send what is not user space's */
+
+/* Who sends, as the initial namespaces number it, and as in struct weir_desc_words. */
+struct weir_sender {
+	u64 ids;			/* uid, and gid in the upper half */
+	u32 pid;
+};
+
+/*
+ * weir_queue_draft() - room for @message, of which only the lengths count, without
+ * waiting: 0, or -errno. Its bytes are the caller's to fill; may sleep. Ends by
+ * weir_queue_commit_drafts() or weir_queue_abort().
+ */
+int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
+		     const struct weir_sender *sender, struct weir_chain *drafts);
+/* Those of @drafts from the one at @link on. */
+void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
+		      struct weir_entry **link);
+/* Under the lock of a queue that is not dead; its readers are to be woken then. */
+void weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now);
+
+/* queue_pin.c */
+
+/* What a holder may still read in place after its lease has run out. */
+struct weir_pin {
+	struct rb_node node;		/* in file->pins, by slot and deliveries */
+	struct list_head link;		/* in consumer->pins; or a list of the caller's */
+	struct weir_consumer *holder;
+	u32 slot;
+	u32 deliveries;
+};
+
+/* weir_pin_add() - @entry, LEASED, is pinned by its holder from now on */
+void weir_pin_add(struct weir_queue *queue, struct weir_entry *entry, struct weir_pin *pin);
+/*
+ * weir_pins_drop() - the holder of what @run says lets go of it, if it is pinned.
+ * What is to be freed by weir_pins_free() is added to @dropped.
+ */
+void weir_pins_drop(struct weir_queue_file *file, const struct weir_run *run,
+		    struct list_head *dropped);
+/* weir_consumer_unpin() - lets go of some of all: whether it was all */
+bool weir_consumer_unpin(struct weir_queue *queue, struct weir_consumer *consumer,
+			 struct list_head *dropped);
+/* weir_pins_free() - without the lock; may sleep */
+void weir_pins_free(struct weir_queue *queue, struct list_head *pins);
+/* weir_pins_new() - up to @count: how many, in @pins; without the lock; may sleep */
+u32 weir_pins_new(struct weir_queue *queue, u32 count, struct list_head *pins);
+
+/* queue_wish.c */
+
+/*
+ * weir_draft_wish() - notes what @message, or its queue, asks for, in @draft, which is
+ * of @drafts: 0 or -errno; may sleep
+ */
+int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
+		    const struct weir_message *message, struct weir_chain *drafts);
+/* weir_draft_commit_wish() - @draft, which has wishes, is sent */
+void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
+
+/* queue_rank.c */
+
+/* weir_queue_rank() - @entry, which is in no list, is to be delivered by its rank */
+void weir_queue_rank(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_queue_next_ranked() - weir_queue_next(), when something is in the tree */
+struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue);
+/* weir_queue_recall_starving() - before the next one is chosen, if there is @starve_after */
+void weir_queue_recall_starving(struct weir_queue *queue);
+/* weir_queue_count_starving() - so many of @priority were taken in a row */
+void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count);
+/* weir_queue_oldest_stamp() - of all that is to be delivered; @now if nothing is */
+u64 weir_queue_oldest_stamp(const struct weir_queue *queue, u64 now);
+
+/* The entry that is delivered next, or NULL. */
+static inline struct weir_entry *weir_queue_next(const struct weir_queue *queue)
+{
+	if (unlikely(queue->ranked.rb_leftmost))
+		return weir_queue_next_ranked(queue);
+	return queue->ready.first;
+}
+
+/* Takes it, weir_queue_next(), out of its list; @depth is the caller's to count. */
+static inline void weir_queue_unlist_next(struct weir_queue *queue, struct weir_entry *entry)
+{
+	if (unlikely(entry->state == WEIR_RANKED))
+		rb_erase_cached(&entry->node, &queue->ranked);
+	else
+		weir_chain_take(&queue->ready);
+}
+
+/* weir_queue_most() - how many of @max may be taken before others are to be looked at */
+static inline u32 weir_queue_most(const struct weir_queue *queue, u32 max)
+{
+	if (likely(!queue->starve_after))
+		return max;
+	if (queue->starving >= queue->starve_after)
+		return 1;
+	return min(max, queue->starve_after - queue->starving);
+}
+
+/* weir_queue_taken() - @count like @entry were taken in a row */
+static inline void weir_queue_taken(struct weir_queue *queue, const struct weir_entry *entry,
+				    u32 count)
+{
+	if (unlikely(queue->starve_after))
+		weir_queue_count_starving(queue, entry->priority, count);
+}
+
+/* Whether @entry may not be delivered any more at @now, on CLOCK_BOOTTIME. */
+static inline bool weir_entry_expired(const struct weir_queue *queue,
+				      const struct weir_entry *entry, u64 now)
+{
+	return unlikely(entry->wishes) &&
+	       weir_index_extra(&queue->index, entry->slot)->expires <= now;
+}
+
+#endif
