@@ -369,14 +369,18 @@ static void lease_end(const struct life *life, const struct lease *lease, uint64
 		*back = life->check->history->never;
 }
 
-/* The client whose death ended the lease; it did not take the message after that. */
+/*
+ * The client whose death ended the lease; it did not take the message after that. Until
+ * the death has returned the client may still do what it was at, and its own lease may
+ * run out before.
+ */
 static uint32_t lease_died(const struct life *life, const struct lease *lease)
 {
 	const struct history_record *delivery = life_record(life, lease->delivery);
 	const struct history_record *end =
 		check_end_of(life->check, &life->check->deaths, delivery->client);
 
-	if (lease->until < (end ? end->invoked : life->check->history->never))
+	if (lease->until < (end ? end->returned : life->check->history->never))
 		return CHECK_NONE;
 	if (lease->released != CHECK_NONE || lease->maybe_released != CHECK_NONE ||
 	    check_end_of(life->check, &life->check->closes, delivery->file))
