@@ -4,6 +4,9 @@
 
 #include "model_slot.h"
 
+/* So long may a call go on whose client is killed. */
+#define MOST_LINGER	100000
+
 static void slot_born(struct model *model, struct slot *slot)
 {
 	struct slot *partner = &model->slots[(slot - model->slots) ^ 1];
@@ -40,7 +43,8 @@ static void slot_kill(struct model *model, struct slot *slot, bool at_once)
 	struct zombie *zombie = &model->zombies[slot - model->slots];
 	struct history_record r = {
 		.op = HISTORY_DEATH, .client = slot->client, .offset = HISTORY_NOWHERE,
-		.producer = HISTORY_NOBODY, .invoked = model->now, .outcome = HISTORY_OK,
+		.producer = HISTORY_NOBODY, .outcome = HISTORY_OK,
+		.invoked = slot->killed ? slot->killed : model->now,
 	};
 
 	if (zombie->client)
@@ -104,17 +108,44 @@ static void slot_step(struct model *model, struct slot *slot)
 		slot->at = NEVER;
 }
 
+static void slot_end_it(struct model *model, struct slot *slot)
+{
+	slot_kill(model, slot, !model->plan->rough || chance(model, 3));
+	slot_born(model, slot);
+}
+
+/* What it was at when it was killed it still does, and its own lease may be over by then. */
+static void slot_last_step(struct model *model, struct slot *slot)
+{
+	model->now = slot->at;
+	time_goes_on(model);
+	slot_effect(model, slot);
+	slot_end_it(model, slot);
+}
+
+static void slot_go_on(struct model *model, struct slot *slot)
+{
+	if (slot->killed)
+		slot_last_step(model, slot);
+	else
+		slot_step(model, slot);
+}
+
 static void model_step(struct model *model)
 {
 	struct slot *slot = model_next(model);
 
-	if (chance(model, 10000) >= model->plan->kills) {
-		slot_step(model, slot);
+	if (slot->killed || chance(model, 10000) >= model->plan->kills) {
+		slot_go_on(model, slot);
 		return;
 	}
 	model->now = slot->at;
-	slot_kill(model, slot, !model->plan->rough || chance(model, 3));
-	slot_born(model, slot);
+	if (slot->phase == CALLED && chance(model, 2)) {
+		slot->killed = model->now;
+		slot->at += chance(model, MOST_LINGER);
+		return;
+	}
+	slot_end_it(model, slot);
 }
 
 /* The last one sends and receives alone. */
@@ -169,7 +200,7 @@ bool model_run(const struct model_plan *plan, struct history *history)
 	while (model->records < plan->records)
 		model_step(model);
 	while (!plan->rough && (slot = model_next(model))->at != NEVER)
-		slot_step(model, slot);
+		slot_go_on(model, slot);
 	for (i = 0; i < plan->clients; i++)
 		slot_kill(model, &model->slots[i], true);
 	model->now += 100000;

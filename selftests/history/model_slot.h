@@ -22,6 +22,7 @@ struct lease {
 struct slot {
 	struct history log;		/* of this client */
 	uint64_t at, deadline;
+	uint64_t killed;		/* since when it ends; 0: it does not */
 	uint32_t client;
 	uint32_t files[MODEL_QUEUES], seqs[MODEL_QUEUES];
 	struct lease leases[LEASES], old;
