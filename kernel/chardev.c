@@ -119,14 +119,26 @@ static const struct file_operations weir_chardev_fops = {
 	.uring_cmd = weir_uring_cmd,
 };
 
-struct weir_queue *weir_chardev_target(int fd)
+struct file *weir_chardev_file(int fd)
 {
-	struct weir_queue *queue = ERR_PTR(-EBADF);
 	struct file *file = fget(fd);
 
 	if (!file)
-		return queue;
-	if (file->f_op == &weir_chardev_fops && file->f_mode & FMODE_WRITE) {
+		return ERR_PTR(-EBADF);
+	if (file->f_op == &weir_chardev_fops)
+		return file;
+	fput(file);
+	return ERR_PTR(-EBADF);
+}
+
+struct weir_queue *weir_chardev_target(int fd)
+{
+	struct weir_queue *queue = ERR_PTR(-EBADF);
+	struct file *file = weir_chardev_file(fd);
+
+	if (IS_ERR(file))
+		return ERR_CAST(file);
+	if (file->f_mode & FMODE_WRITE) {
 		const struct weir_queue_file *qfile = file->private_data;
 
 		queue = qfile->queue;

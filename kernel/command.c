@@ -39,15 +39,6 @@ static long weir_command_info(struct weir_queue *queue, struct weir_command comm
 	return weir_command_put(command, &info, sizeof(info));
 }
 
-/*
- * A call with a time to wait is not begun anew behind the back of a handler, for it
- * would wait as long again; but where no handler ran, nobody was interrupted.
- */
-static long weir_interrupted(long ret, const struct weir_patience *patience)
-{
-	return ret == -ERESTARTSYS && patience->timeout_ns > 0 ? -ERESTARTNOHAND : ret;
-}
-
 static long weir_command_send(struct file *file, struct weir_command command)
 {
 	struct weir_queue_file *qfile = file->private_data;
@@ -346,6 +337,8 @@ long weir_command_queue(struct file *file, struct weir_command command)
 		return weir_command_settle(file, command);
 	case _IOC_NR(WEIR_IOC_INFO):
 		return weir_command_info(qfile->queue, command);
+	case _IOC_NR(WEIR_IOC_TXN):
+		return weir_command_txn(command);
 	case _IOC_NR(WEIR_IOC_LAYOUT):
 		return weir_command_layout(qfile->queue, command);
 	case _IOC_NR(WEIR_IOC_CANCEL):

@@ -4,6 +4,7 @@
  *
  *   chardev.c   files: open, read, write, poll, ioctl
  *   command.c   the commands of a queue's file, whichever way they come
+ *   command_txn.c   one of them, which is about several queues
  *   uring.c     the same commands through io_uring
  *   mmap.c      the index and the pool as receivers see them
  *   control.c   /dev/weir/control
@@ -85,6 +86,18 @@ long weir_command_queue(struct file *file, struct weir_command command);
 /* weir_command_ioctl() - the same, as an ioctl of it */
 long weir_command_ioctl(struct file *file, unsigned int nr, unsigned long arg);
 
+/* weir_command_txn() - WEIR_IOC_TXN, on any queue's file; may sleep */
+long weir_command_txn(struct weir_command command);
+
+/*
+ * A call with a time to wait is not begun anew behind the back of a handler, for it
+ * would wait as long again; but where no handler ran, nobody was interrupted.
+ */
+static inline long weir_interrupted(long ret, const struct weir_patience *patience)
+{
+	return ret == -ERESTARTSYS && patience->timeout_ns > 0 ? -ERESTARTNOHAND : ret;
+}
+
 /* A FETCH that may go on in another context than it began in. */
 struct weir_fetch_call {
 	struct file *file;
@@ -111,6 +124,8 @@ long weir_uring_cancel(struct weir_queue_file *qfile, u64 addr);
 /* weir_mmap() - maps the index or the pool of a queue's file */
 int weir_mmap(struct file *file, struct vm_area_struct *vma);
 
+/* weir_chardev_file() - the file of a queue behind a descriptor, counted; or ERR_PTR() */
+struct file *weir_chardev_file(int fd);
 /*
  * weir_chardev_target() - the queue behind a descriptor that is open for writing,
  * counted; or ERR_PTR()

@@ -8,7 +8,8 @@
  *
  *   instance->lock                  names: create, destroy, find
  *     (driver core, devtmpfs)
- *     queue->lock                   a queue's index, pool, lists and figures
+ *     queue->lock                   a queue's index, pool, lists and figures; of several
+ *                                   queues in the order of their addresses
  *   users_lock                      users of account.c; taken alone
  *   mmap_lock                       a page fault; takes none of ours
  *   pid->wait_pidfd.lock            death.c; only queues work inside

@@ -110,9 +110,9 @@ static __always_inline u64 weir_drafts_commit(struct weir_queue *queue,
 	return first;
 }
 
-void weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now)
+u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now)
 {
-	weir_drafts_commit(queue, drafts, now);
+	return weir_drafts_commit(queue, drafts, now);
 }
 
 /* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
@@ -522,6 +522,51 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	weir_draft_describe(drafts.first, &message, &sender, true);
 	ret = weir_queue_commit(queue, &drafts, &offset);
 	return ret ?: len;
+}
+
+/* Adds a part of what is to be drafted: how many, or -errno. */
+static int weir_queue_draft_group(struct weir_queue *queue,
+				  const struct weir_message __user *messages, u32 count,
+				  const struct weir_sender *sender, struct weir_chain *drafts,
+				  struct weir_room *room)
+{
+	struct weir_message group[WEIR_GROUP] __uninitialized;
+	struct weir_patience none;
+	bool plain;
+	int ret;
+
+	weir_patience_init(&none, true, false, 0);
+	ret = weir_queue_get_group(queue, group, messages, min_t(u32, count, WEIR_GROUP),
+				   &plain);
+	if (ret > 0)
+		ret = weir_queue_add_others(queue, group, ret, sender, &none, drafts);
+	if (ret == -EAGAIN) {
+		room->queue = queue;
+		room->messages = count;
+		room->units = weir_units(weir_message_size(group));
+	}
+	return ret;
+}
+
+int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __user *messages,
+			 u32 count, const struct cred *cred, struct weir_chain *drafts,
+			 struct weir_room *room)
+{
+	const struct weir_sender sender = weir_sender(cred);
+	const u64 freed = READ_ONCE(queue->freed);
+	u32 done = 0;
+	int ret;
+
+	while (done < count) {
+		ret = weir_queue_draft_group(queue, messages + done, count - done, &sender,
+					     drafts, room);
+		if (ret < 0) {
+			room->freed = freed;
+			return ret;
+		}
+		done += ret;
+	}
+	return 0;
 }
 
 int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,

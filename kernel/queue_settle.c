@@ -268,21 +268,57 @@ void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *
 		weir_queue_wake_readers(file->queue);
 }
 
+/* Sets the status of @run: 0, and *@holder is whose it is, or an error. */
+static __always_inline int weir_run_judge(struct weir_queue_file *file, struct weir_run *run,
+					  struct weir_consumer **holder)
+{
+	lockdep_assert_held(&file->queue->lock);
+	if (unlikely(!weir_run_valid(run)))
+		run->status = -EINVAL;
+	else if (unlikely(file->queue->dead))
+		run->status = -ESHUTDOWN;
+	else
+		run->status = weir_run_check(file, run, holder);
+	return run->status;
+}
+
 void weir_run_settle(struct weir_queue_file *file, struct weir_run *run,
 		     struct weir_reason *reason)
 {
-	struct weir_queue *queue = file->queue;
 	struct weir_consumer *holder;
 
+	if (likely(!weir_run_judge(file, run, &holder)))
+		weir_run_apply(file->queue, run, holder, reason);
+}
+
+static void weir_run_set_busy(struct weir_queue *queue, const struct weir_run *run, bool busy)
+{
+	u32 i;
+
 	lockdep_assert_held(&queue->lock);
-	if (unlikely(!weir_run_valid(run)))
-		run->status = -EINVAL;
-	else if (unlikely(queue->dead))
-		run->status = -ESHUTDOWN;
-	else
-		run->status = weir_run_check(file, run, &holder);
-	if (likely(!run->status))
-		weir_run_apply(queue, run, holder, reason);
+	for (i = 0; i < run->count; i++)
+		weir_index_at(&queue->index, run->slot + i)->busy = busy;
+}
+
+int weir_run_hold(struct weir_queue_file *file, struct weir_run *run)
+{
+	struct weir_consumer *holder;
+
+	if (!weir_run_judge(file, run, &holder))
+		weir_run_set_busy(file->queue, run, true);
+	return run->status;
+}
+
+void weir_run_let_go(struct weir_queue *queue, const struct weir_run *run)
+{
+	weir_run_set_busy(queue, run, false);
+}
+
+void weir_run_do(struct weir_queue *queue, const struct weir_run *run,
+		 struct weir_reason *reason)
+{
+	weir_run_let_go(queue, run);
+	weir_run_apply(queue, run, weir_index_at(&queue->index, run->slot)->holder, reason);
 }
 
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,

@@ -95,6 +95,15 @@ static inline void weir_run_settled(struct weir_queue_file *file, const struct w
 }
 
 /*
+ * weir_run_hold() - whether @run could be settled: its messages are busy then, until
+ * weir_run_let_go() or weir_run_do(), under the same hold of the lock; or its status
+ */
+int weir_run_hold(struct weir_queue_file *file, struct weir_run *run);
+void weir_run_let_go(struct weir_queue *queue, const struct weir_run *run);
+void weir_run_do(struct weir_queue *queue, const struct weir_run *run,
+		 struct weir_reason *reason);
+
+/*
  * weir_queue_settle_leased() - @count LEASED entries in slots side by side, all
  * @holder's, are gone
  */
@@ -151,8 +160,28 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 /* Those of @drafts from the one at @link on. */
 void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
 		      struct weir_entry **link);
-/* Under the lock of a queue that is not dead; its readers are to be woken then. */
-void weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now);
+/*
+ * weir_queue_commit_drafts() - under the lock of a queue that is not dead; its readers
+ * are to be woken then: the first of their offsets
+ */
+u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now);
+
+/* What must be free in a queue that was too full, or more. */
+struct weir_room {
+	struct weir_queue *queue;	/* it */
+	u64 freed;			/* its @freed when that was found out, or before */
+	u64 messages;
+	u64 units;
+};
+
+/*
+ * weir_queue_draft_all() - drafts all of @messages, without waiting: 0; or -errno, where
+ * @drafts may have some of them, and @room says what the others need at least, on -EAGAIN.
+ * May sleep.
+ */
+int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __user *messages,
+			 u32 count, const struct cred *cred, struct weir_chain *drafts,
+			 struct weir_room *room);
 
 /* queue_pin.c */
 

@@ -107,6 +107,7 @@
  *   SEND     a queue  writing     for room   messages taken
  *   FETCH    a queue  reading     for one    messages taken
  *   SETTLE   a queue  reading     no         messages settled
+ *   TXN      a queue  any         for room   0
  *   LAYOUT   a queue  any         no         0
  *   CANCEL   a queue  any         no         commands met
  *
@@ -139,7 +140,7 @@
  *              in place, what is WEIR_CREATE_PRIVATE
  *   EPERM      not the creator of the object, nor CAP_SYS_ADMIN
  *   ELOOP      a queue would be its own dead letter queue, perhaps through others
- *   EBADF      a descriptor that is none, or not of a queue opened for writing
+ *   EBADF      a descriptor that is none, or not of a queue (opened for writing)
  *   EBUSY      destroy: not empty, or somebody has it open; of a run: see SETTLE
  *   EDQUOT     the limit of the creator's user is reached (by all its objects
  *              together; the module's parameter user_limit)
@@ -565,6 +566,49 @@ struct weir_settle {
 #define WEIR_REASON_MAX		255U
 
 /*
+ * WEIR_IOC_TXN, on a queue, which need not be one of those that it is about: sends to
+ * some queues and settles on others, or the same, all of it or nothing, whoever is
+ * killed meanwhile: nobody finds one part done and another not. At most
+ * WEIR_TXN_PARTS parts on WEIR_TXN_QUEUES queues; at most WEIR_BATCH_MAX messages are
+ * sent, and as many settled, all parts together (EINVAL).
+ *
+ * Each message of a part, and each run, is as for SEND and SETTLE. What is sent in one
+ * part has consecutive offsets. When one queue has no room for all that is sent to it,
+ * it waits, unless the descriptor of the command is O_NONBLOCK, and holds nothing while
+ * it does; EMSGSIZE if that queue can never hold as much.
+ *
+ * Errors are those of SEND and SETTLE, of the part at @failed: that of a run is its
+ * status, and the other statuses are as they were. Of a run that occurs twice, or of two
+ * that overlap, the second is EBUSY.
+ */
+struct weir_txn {
+	__u64	parts;		/* struct weir_part * */
+	__u32	count;		/* of @parts, at least 1 */
+	__u32	flags;		/* 0 */
+	__s64	timeout_ns;	/* how long to wait for room; < 0: for ever, 0: not */
+	__u32	failed;		/* out, also on an error: the part that it is of */
+	__u32	reserved;	/* 0 */
+};
+
+struct weir_part {
+	__s32	fd;		/* of a queue, opened for writing or for reading (EACCES) */
+	__u32	op;		/* enum weir_part_op */
+	__u64	items;		/* struct weir_message *, or struct weir_run * */
+	__u32	count;		/* of @items, at least 1 */
+	__u32	reason_len;	/* SETTLE: as in struct weir_settle; else 0 */
+	__u64	reason;
+	__u64	first_offset;	/* out, of SEND */
+};
+
+enum weir_part_op {
+	WEIR_PART_SEND		= 0,
+	WEIR_PART_SETTLE	= 1,
+};
+
+#define WEIR_TXN_PARTS		64U
+#define WEIR_TXN_QUEUES		8U
+
+/*
  * WEIR_IOC_LAYOUT, on a queue: where its memory is mapped from. Both areas are
  * for reading only (EACCES), MAP_SHARED (EINVAL), on a descriptor opened for
  * reading (EACCES); any part of whole pages of one area at a time (EINVAL). They
@@ -615,5 +659,6 @@ struct weir_uring_cmd {
 #define WEIR_IOC_SETTLE		_IOWR(WEIR_IOC_TYPE, 0x12, struct weir_settle)
 #define WEIR_IOC_LAYOUT		_IOWR(WEIR_IOC_TYPE, 0x13, struct weir_layout)
 #define WEIR_IOC_CANCEL		_IOWR(WEIR_IOC_TYPE, 0x14, struct weir_cancel)
+#define WEIR_IOC_TXN		_IOWR(WEIR_IOC_TYPE, 0x18, struct weir_txn)
 
 #endif /* _UAPI_LINUX_WEIR_H */

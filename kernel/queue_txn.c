@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <linux/sched/signal.h>
+#include <linux/timekeeping.h>
+
+#include "queue_steps.h"
+#include "queue_txn.h"
+
+/* @queue is one of those that are locked: 0, or -EINVAL if there are too many. */
+static int weir_txn_add_queue(struct weir_deeds *all, struct weir_queue *queue)
+{
+	u32 i, j;
+
+	for (i = 0; i < all->nr_queues && all->queues[i] < queue; i++)
+		;
+	if (i < all->nr_queues && all->queues[i] == queue)
+		return 0;
+	if (all->nr_queues == WEIR_TXN_LOCKS)
+		return -EINVAL;
+	for (j = all->nr_queues++; j > i; j--)
+		all->queues[j] = all->queues[j - 1];
+	all->queues[i] = queue;
+	return 0;
+}
+
+static int weir_txn_add_queues(struct weir_deeds *all)
+{
+	u32 i;
+	int ret;
+
+	all->nr_queues = 0;
+	for (i = 0; i < all->count; i++) {
+		weir_chain_init(&all->deeds[i].drafts);
+		ret = weir_txn_add_queue(all, all->deeds[i].file->queue);
+		if (ret) {
+			all->failed = i;
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* @deed's drafts are given up. What that frees in @room's queue it needs, and is no news. */
+static void weir_deed_abort(struct weir_deed *deed, struct weir_room *room)
+{
+	struct weir_queue *queue = deed->file->queue;
+	struct weir_entry *entry;
+
+	if (!deed->drafts.first)
+		return;
+	for (entry = deed->drafts.first; entry && queue == room->queue; entry = entry->next) {
+		room->freed++;
+		room->messages++;
+		room->units += weir_units(entry->size);
+	}
+	weir_queue_abort(queue, &deed->drafts, &deed->drafts.first);
+}
+
+static void weir_txn_abort(struct weir_deeds *all, struct weir_room *room)
+{
+	u32 i;
+
+	for (i = 0; i < all->count; i++)
+		weir_deed_abort(&all->deeds[i], room);
+}
+
+/* -EAGAIN; or -EMSGSIZE if there never is as much room. */
+static int weir_room_check(const struct weir_room *room)
+{
+	const struct weir_queue *queue = room->queue;
+
+	return room->messages > READ_ONCE(queue->max_messages) ||
+	       room->units > READ_ONCE(queue->max_units) ? -EMSGSIZE : -EAGAIN;
+}
+
+/* 0, and all that is sent is drafted; or -errno, and in @room what one of it needs. */
+static int weir_txn_draft(struct weir_deeds *all, struct weir_room *room)
+{
+	u32 i;
+	int ret;
+
+	room->queue = NULL;
+	for (i = 0; i < all->count; i++) {
+		struct weir_deed *deed = &all->deeds[i];
+
+		if (deed->runs)
+			continue;
+		ret = weir_queue_draft_all(deed->file->queue, deed->messages, deed->count,
+					   deed->cred, &deed->drafts, room);
+		if (ret) {
+			all->failed = i;
+			weir_txn_abort(all, room);
+			return ret == -EAGAIN ? weir_room_check(room) : ret;
+		}
+	}
+	return 0;
+}
+
+static void weir_txn_lock(struct weir_deeds *all)
+{
+	u32 i;
+
+	for (i = 0; i < all->nr_queues; i++)
+		spin_lock_nested(&all->queues[i]->lock, i);
+}
+
+static void weir_txn_unlock(struct weir_deeds *all)
+{
+	u32 i = all->nr_queues;
+
+	while (i--)
+		spin_unlock(&all->queues[i]->lock);
+}
+
+/* The first @count runs of @deed are not busy any more. */
+static void weir_deed_let_go(const struct weir_deed *deed, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		weir_run_let_go(deed->file->queue, &deed->runs[i]);
+}
+
+/* Whether @deed can be done: what it settles is busy then. */
+static int weir_deed_hold(struct weir_deed *deed)
+{
+	struct weir_queue *queue = deed->file->queue;
+	u32 i;
+
+	lockdep_assert_held(&queue->lock);
+	if (queue->dead)
+		return -ESHUTDOWN;
+	for (i = 0; deed->runs && i < deed->count; i++) {
+		if (weir_run_hold(deed->file, &deed->runs[i])) {
+			weir_deed_let_go(deed, i);
+			return deed->runs[i].status;
+		}
+	}
+	return 0;
+}
+
+static int weir_txn_hold(struct weir_deeds *all)
+{
+	u32 i;
+	int ret;
+
+	for (i = 0; i < all->count; i++) {
+		ret = weir_deed_hold(&all->deeds[i]);
+		if (ret)
+			break;
+	}
+	if (i == all->count)
+		return 0;
+	all->failed = i;
+	while (i--) {
+		if (all->deeds[i].runs)
+			weir_deed_let_go(&all->deeds[i], all->deeds[i].count);
+	}
+	return ret;
+}
+
+static void weir_deed_do(struct weir_deed *deed, u64 now)
+{
+	struct weir_queue *queue = deed->file->queue;
+	u32 i;
+
+	if (!deed->runs) {
+		deed->first_offset = weir_queue_commit_drafts(queue, &deed->drafts, now);
+		return;
+	}
+	for (i = 0; i < deed->count; i++)
+		weir_run_do(queue, &deed->runs[i], deed->reason);
+}
+
+/* What settling leaves to be done without the lock, and who is to be told. */
+static void weir_deed_done(struct weir_deed *deed)
+{
+	u32 i;
+
+	if (!deed->runs)
+		weir_queue_wake_readers(deed->file->queue);
+	for (i = 0; deed->runs && i < deed->count; i++)
+		weir_run_settled(deed->file, &deed->runs[i]);
+}
+
+/* Who is told that he is too late reads in place no more. */
+static void weir_deed_late(struct weir_deed *deed)
+{
+	u32 i;
+
+	for (i = 0; deed->runs && i < deed->count; i++) {
+		if (deed->runs[i].status)
+			weir_run_settled(deed->file, &deed->runs[i]);
+	}
+}
+
+/* All that is drafted is sent, and all that is to be settled is: or nothing. */
+static int weir_txn_commit(struct weir_deeds *all)
+{
+	const u64 now = ktime_get_real_ns();
+	u32 i;
+	int ret;
+
+	weir_txn_lock(all);
+	ret = weir_txn_hold(all);
+	for (i = 0; !ret && i < all->count; i++)
+		weir_deed_do(&all->deeds[i], now);
+	weir_txn_unlock(all);
+	for (i = 0; !ret && i < all->count; i++)
+		weir_deed_done(&all->deeds[i]);
+	if (ret)
+		weir_deed_late(&all->deeds[all->failed]);
+	return ret;
+}
+
+/* Whether it is worth another try: others freed something, and there is room. */
+static bool weir_room_is_there(const struct weir_queue *queue, u64 arg)
+{
+	const struct weir_room *room = (const void *)(uintptr_t)arg;
+
+	return READ_ONCE(queue->freed) != room->freed &&
+	       READ_ONCE(queue->held) + room->messages <= READ_ONCE(queue->max_messages) &&
+	       READ_ONCE(queue->units) + room->units <= READ_ONCE(queue->max_units);
+}
+
+/* All that is sent is drafted, which may have to wait; or -errno. */
+static int weir_txn_prepare(struct weir_deeds *all, struct weir_room *room,
+			    struct weir_patience *patience)
+{
+	struct weir_queue *waited = NULL;
+	int ret;
+
+	while ((ret = weir_txn_draft(all, room)) == -EAGAIN) {
+		/* What does not do for this one may do for the next. */
+		if (waited)
+			weir_queue_wake_writers(waited);
+		waited = room->queue;
+		ret = weir_queue_wait(waited, &waited->writers, weir_room_is_there,
+				      (uintptr_t)room, patience);
+		/* There may be room again and again, and each time somebody is quicker. */
+		if (!ret && signal_pending(current))
+			ret = -ERESTARTSYS;
+		if (ret)
+			break;
+		cond_resched();
+	}
+	if (waited)
+		weir_queue_wake_writers(waited);
+	return ret;
+}
+
+int weir_queue_txn(struct weir_deeds *all, struct weir_patience *patience)
+{
+	struct weir_room room;
+	int ret;
+
+	ret = weir_txn_add_queues(all);
+	if (!ret)
+		ret = weir_txn_prepare(all, &room, patience);
+	if (ret)
+		return ret;
+	ret = weir_txn_commit(all);
+	if (ret)
+		weir_txn_abort(all, &room);
+	return ret;
+}
