@@ -32,9 +32,7 @@ static long weir_command_info(struct weir_queue *queue, struct weir_command comm
 		return ret;
 	if (info.flags)
 		return -EINVAL;
-	if (command.elsewhere && weir_death_untold(&queue->untold))
-		return -WEIR_MUST_WAIT;
-	weir_death_settle(&queue->untold);
+	weir_queue_settle_deaths(queue);
 	weir_queue_info(queue, &info);
 	return weir_command_put(command, &info, sizeof(info));
 }

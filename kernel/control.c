@@ -182,7 +182,7 @@ static int weir_control_find_info(struct weir_instance *instance, struct weir_in
 	if (!object)
 		return -ENOENT;
 
-	weir_death_settle(&weir_queue_of(object)->untold);
+	weir_queue_settle_deaths(weir_queue_of(object));
 	weir_queue_info(weir_queue_of(object), info);
 	weir_object_put(object);
 	return 0;

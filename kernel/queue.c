@@ -11,7 +11,7 @@
 
 /*
  * The last reference is gone: no name, no open file, so no consumer, no draft,
- * nobody who waits, and no tell() of a death, which weir_queue_close() waited
+ * nobody who waits, and no death that is being told, which weir_queue_close() waited
  * for. Mappings held their file. What receivers still pin of single pages
  * (io_uring buffers, vmsplice) are references of those pages.
  */
@@ -106,6 +106,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 		return -ENOMEM;
 
 	spin_lock_init(&queue->lock);
+	weir_deaths_init(&queue->deaths);
 	weir_chain_init(&queue->ready);
 	queue->ranked = RB_ROOT_CACHED;
 	weir_line_init(&queue->readers);

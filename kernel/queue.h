@@ -133,7 +133,7 @@ struct weir_queue {
 	struct weir_line readers ____cacheline_aligned_in_smp;
 	struct weir_line writers;
 	atomic_t waiters;		/* calls and commands that wait on either */
-	atomic_t untold;		/* deaths that are not put into effect yet */
+	struct weir_deaths deaths;	/* of consumers */
 };
 
 static inline struct weir_queue *weir_queue_of(struct weir_object *object)
@@ -150,6 +150,7 @@ struct weir_queue_file {
 	struct rb_root consumers;	/* by process */
 	struct weir_entry *partial;	/* LEASED, read in part */
 	u32 partial_at;			/* bytes of it that were read */
+	u32 ending;			/* consumers that ended by death; read without, too */
 	struct rb_root pins;		/* of its consumers */
 };
 
@@ -273,6 +274,17 @@ static inline struct weir_consumer *weir_queue_find_consumer(struct weir_queue_f
 		node = self < pid ? node->rb_left : node->rb_right;
 	}
 	return NULL;
+}
+
+void weir_queue_mourn(struct weir_queue *queue);
+/*
+ * weir_queue_settle_deaths() - what those held who are known to have died is put back:
+ * it comes before what was not yet delivered. Without the lock; does not sleep for long.
+ */
+static inline void weir_queue_settle_deaths(struct weir_queue *queue)
+{
+	if (weir_deaths_any(&queue->deaths))
+		weir_queue_mourn(queue);
 }
 
 /* weir_queue_add_consumer() - there is one now, or -ENOMEM; may sleep */

@@ -333,8 +333,7 @@ int weir_queue_take(struct weir_queue_file *file, struct weir_take *take,
 	lease.due = weir_time_in(take->lease_ns ?: queue->lease_ns);
 	lease.now = ktime_get_coarse_real_ns();
 	lease.in_place = !take->buffer;
-	/* What the dead held comes before what was not yet delivered. */
-	weir_death_settle(&queue->untold);
+	weir_queue_settle_deaths(queue);
 	spin_lock(&queue->lock);
 	if (settle)
 		weir_run_settle(file, settle, NULL);

@@ -46,25 +46,25 @@ static void weir_segment_put_back(struct weir_queue *queue, struct weir_consumer
 }
 
 /*
- * Puts back some of what @consumer holds, going on at segment *@nr: true when
+ * Puts back some of what @consumer holds, which takes nothing any more: true when
  * nothing is left.
  */
-static bool weir_consumer_put_back(struct weir_queue *queue,
-				   struct weir_consumer *consumer, u32 *nr)
+static bool weir_consumer_put_back(struct weir_queue *queue, struct weir_consumer *consumer)
 {
 	u32 end = consumer->highest + 1;
 	u32 work = 0;
 
 	lockdep_assert_held(&queue->lock);
-	*nr = max(*nr, consumer->lowest);
-	for (; consumer->leased && work < WEIR_PUT_BACK_CHUNK && *nr < end; ++*nr) {
+	while (consumer->leased && work < WEIR_PUT_BACK_CHUNK && consumer->lowest < end) {
+		u32 nr = consumer->lowest++;
+
 		work++;
-		if (queue->index.leased[*nr]) {
-			weir_segment_put_back(queue, consumer, *nr);
+		if (queue->index.leased[nr]) {
+			weir_segment_put_back(queue, consumer, nr);
 			work += WEIR_SEGMENT_SLOTS;
 		}
 	}
-	return !consumer->leased || WARN_ON_ONCE(*nr >= end);
+	return !consumer->leased || WARN_ON_ONCE(consumer->lowest >= end);
 }
 
 /* Takes @consumer out of its file. */
@@ -87,9 +87,9 @@ static void weir_consumer_free(struct weir_consumer *consumer)
 
 /* Puts back some, and lets go of some that it pins: true when nothing is left. */
 static bool weir_consumer_let_go(struct weir_queue *queue, struct weir_consumer *consumer,
-				 u32 *nr, struct list_head *pins)
+				 struct list_head *pins)
 {
-	return weir_consumer_put_back(queue, consumer, nr) &&
+	return weir_consumer_put_back(queue, consumer) &&
 	       weir_consumer_unpin(queue, consumer, pins);
 }
 
@@ -105,51 +105,95 @@ static void weir_consumer_let_gone(struct weir_queue *queue, struct list_head *p
 }
 
 /*
+ * Of deaths that are noted, as many as @left, some is put into effect: whether there is
+ * more of it.
+ */
+static bool weir_queue_mourn_some(struct weir_queue *queue, u32 *left)
+{
+	struct weir_death *death;
+
+	guard(spinlock)(&queue->lock);
+	death = *left ? weir_deaths_first(&queue->deaths) : NULL;
+	if (!death)
+		return false;
+	if (weir_consumer_put_back(queue, container_of(death, struct weir_consumer, death))) {
+		weir_death_forget(death);
+		--*left;
+	}
+	return true;
+}
+
+void weir_queue_mourn(struct weir_queue *queue)
+{
+	/* Those that come later are not waited for. */
+	u32 left = atomic_read(&queue->deaths.nr);
+
+	while (weir_queue_mourn_some(queue, &left) && !fatal_signal_pending(current)) {
+		weir_queue_wake_readers(queue);
+		cond_resched();
+	}
+}
+
+/* Forgotten, @consumer is nobody's, and neither the file nor the queue is looked at. */
+static void weir_consumer_end(struct weir_consumer *consumer)
+{
+	weir_death_put(&consumer->death);
+	weir_consumer_free(consumer);
+}
+
+/*
  * The process has ended. Either this or weir_queue_close() takes the consumer
  * out of its file, under the lock, and then owns it. As long as it is in there
- * the file and the queue are, for weir_queue_close() waits for this to return.
+ * the file and the queue are, for weir_queue_close() waits for this to return; and
+ * after that as long as it is counted in file->ending.
  */
 static void weir_consumer_died(struct weir_death *death)
 {
 	struct weir_consumer *consumer = container_of(death, struct weir_consumer, death);
-	struct weir_queue *queue = consumer->file->queue;
+	struct weir_queue_file *file = consumer->file;
+	struct weir_queue *queue = file->queue;
 	LIST_HEAD(pins);
 	bool done, ours;
-	u32 nr = 0;
 
 	do {
 		spin_lock(&queue->lock);
 		ours = !RB_EMPTY_NODE(&consumer->node);
-		done = !ours || weir_consumer_let_go(queue, consumer, &nr, &pins);
+		done = !ours || weir_consumer_let_go(queue, consumer, &pins);
+		if (ours && done) {
+			weir_consumer_unlink(consumer);
+			file->ending++;
+		}
 		spin_unlock(&queue->lock);
 		weir_consumer_let_gone(queue, &pins);
 	} while (!done);
+	if (!ours)
+		return;
 
+	weir_death_end(death);
 	spin_lock(&queue->lock);
-	ours = !RB_EMPTY_NODE(&consumer->node);
-	if (ours)
-		weir_consumer_unlink(consumer);
+	weir_death_forget(death);
+	WRITE_ONCE(file->ending, file->ending - 1);
 	spin_unlock(&queue->lock);
-	if (ours) {
-		weir_death_end(death);
-		weir_consumer_free(consumer);
-	}
+	/* Only the address of it is used. */
+	wake_up_var(&file->ending);
+	weir_consumer_end(consumer);
 }
 
 static void weir_consumer_close(struct weir_queue *queue, struct weir_consumer *consumer)
 {
 	LIST_HEAD(pins);
 	bool done;
-	u32 nr = 0;
 
 	weir_death_cancel(&consumer->death);
 	do {
 		spin_lock(&queue->lock);
-		done = weir_consumer_let_go(queue, consumer, &nr, &pins);
+		done = weir_consumer_let_go(queue, consumer, &pins);
+		if (done)
+			weir_death_forget(&consumer->death);
 		spin_unlock(&queue->lock);
 		weir_consumer_let_gone(queue, &pins);
 	} while (!done);
-	weir_consumer_free(consumer);
+	weir_consumer_end(consumer);
 }
 
 /*
@@ -172,10 +216,13 @@ void weir_queue_close(struct weir_queue_file *file)
 		spin_unlock(&queue->lock);
 		weir_consumer_close(queue, consumer);
 	}
+	spin_unlock(&queue->lock);
+	/* Who ended by his death just now still looks at the file. */
+	wait_var_event(&file->ending, !READ_ONCE(file->ending));
+	spin_lock(&queue->lock);
 	queue->opens--;
 	spin_unlock(&queue->lock);
 	weir_parking_end(&file->parking);
-	weir_death_drain(&queue->untold);
 	kfree(file);
 	weir_object_put(&queue->object);
 }
@@ -199,7 +246,7 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 	RB_CLEAR_NODE(&new->node);
 	new->uid = __kuid_val(current_euid());
 	INIT_LIST_HEAD(&new->pins);
-	weir_death_watch(&new->death, weir_consumer_died, &queue->untold);
+	weir_death_watch(&new->death, weir_consumer_died, &queue->deaths);
 
 	/* Another thread of this process may have been quicker. */
 	spin_lock(&queue->lock);
@@ -209,9 +256,7 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 		added = true;
 	}
 	spin_unlock(&queue->lock);
-	if (!added) {
-		weir_death_cancel(&new->death);
-		kfree(new);
-	}
+	if (!added)
+		weir_consumer_close(queue, new);
 	return 0;
 }

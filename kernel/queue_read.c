@@ -33,8 +33,7 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 	struct weir_consumer *consumer;
 	struct weir_entry *entry;
 
-	/* What the dead held comes before what was not yet delivered. */
-	weir_death_settle(&queue->untold);
+	weir_queue_settle_deaths(queue);
 	guard(spinlock)(&queue->lock);
 	if (queue->dead)
 		return ERR_PTR(-ESHUTDOWN);
@@ -164,8 +163,7 @@ static __always_inline u32 weir_queue_read_at_once(struct weir_queue_file *file,
 	void *mem;
 	bool failed;
 
-	/* What the dead held comes before what was not yet delivered. */
-	weir_death_settle(&queue->untold);
+	weir_queue_settle_deaths(queue);
 	spin_lock(&queue->lock);
 	entry = queue->ready.first;
 	if (unlikely(!entry || queue->dead || queue->ranked.rb_leftmost || file->partial ||

@@ -162,9 +162,6 @@ static long weir_uring_fetch(struct io_uring_cmd *ioucmd, struct weir_command co
 
 	if (READ_ONCE(qfile->queue->dead))
 		return -ESHUTDOWN;
-	/* It would wait for deaths, which cannot be had by being parked. */
-	if (command.elsewhere && weir_death_untold(&qfile->queue->untold))
-		return -WEIR_MUST_WAIT;
 	ret = weir_fetch_begin(&call, ioucmd->file, command);
 	if (ret)
 		return ret;

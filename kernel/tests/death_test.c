@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* I43: of many who end, each is told of once, unless that was cancelled. */
+/* I43: of many who end, each is noted, and told of once, unless that was cancelled. */
 #include "../death.c"
 
 #include <linux/completion.h>
@@ -12,7 +12,8 @@
 
 #define MORTALS	40
 
-static atomic_t untold;
+static struct weir_deaths deaths;
+static DEFINE_SPINLOCK(lock);
 
 /* A kernel thread is a process too, and ends like one. */
 struct mortal {
@@ -25,6 +26,14 @@ struct mortal {
 	bool cancelled;
 };
 
+static void mortal_forget(struct mortal *mortal)
+{
+	spin_lock(&lock);
+	weir_death_forget(&mortal->death);
+	spin_unlock(&lock);
+	weir_death_put(&mortal->death);
+}
+
 static void mortal_told(struct weir_death *death)
 {
 	struct mortal *mortal = container_of(death, struct mortal, death);
@@ -32,6 +41,7 @@ static void mortal_told(struct weir_death *death)
 	mortal->alive_when_told = !READ_ONCE(mortal->task->exit_state);
 	atomic_inc(&mortal->times);
 	weir_death_end(death);
+	mortal_forget(mortal);
 	complete(&mortal->told);
 }
 
@@ -39,7 +49,7 @@ static int mortal_live(void *data)
 {
 	struct mortal *mortal = data;
 
-	weir_death_watch(&mortal->death, mortal_told, &untold);
+	weir_death_watch(&mortal->death, mortal_told, &deaths);
 	complete(&mortal->watched);
 	wait_for_completion(&mortal->end);
 	return 0;
@@ -74,8 +84,10 @@ static void death_many(struct kunit *test)
 
 		KUNIT_EXPECT_EQ(test, atomic_read(&mortal->times), 0);
 		mortal->cancelled = weir_random(&random, 3) == 0;
-		if (mortal->cancelled)
+		if (mortal->cancelled) {
 			weir_death_cancel(&mortal->death);
+			mortal_forget(mortal);
+		}
 		complete(&mortal->end);
 	}
 	for (i = 0; i < MORTALS; i++) {
@@ -85,14 +97,41 @@ static void death_many(struct kunit *test)
 			KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&mortal->told, 30 * HZ),
 					0);
 	}
-	weir_death_settle(&untold);
+	flush_workqueue(weir_death_queue);
 	for (i = 0; i < MORTALS; i++) {
 		times = atomic_read(&mortals[i]->times);
 		KUNIT_EXPECT_EQ(test, times, !mortals[i]->cancelled);
 		KUNIT_EXPECT_FALSE(test, mortals[i]->alive_when_told);
 		put_task_struct(mortals[i]->task);
 	}
-	KUNIT_EXPECT_EQ(test, atomic_read(&untold), 0);
+	KUNIT_EXPECT_FALSE(test, weir_deaths_any(&deaths));
+	KUNIT_EXPECT_NULL(test, weir_deaths_first(&deaths));
+}
+
+static struct weir_death *mortals_first(void)
+{
+	guard(spinlock)(&lock);
+	return weir_deaths_first(&deaths);
+}
+
+/* What is noted can be put into effect before the work comes. */
+static void death_noted(struct kunit *test)
+{
+	struct mortal *mortal = mortal_new(test);
+	struct weir_death *first;
+
+	/* Held up by another, as the work may be. */
+	spin_lock(&lock);
+	complete(&mortal->end);
+	while (!(first = weir_deaths_first(&deaths)))
+		cpu_relax();
+	KUNIT_EXPECT_PTR_EQ(test, first, &mortal->death);
+	weir_death_forget(first);
+	KUNIT_EXPECT_NULL(test, weir_deaths_first(&deaths));
+	spin_unlock(&lock);
+	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&mortal->told, 30 * HZ), 0);
+	KUNIT_EXPECT_FALSE(test, weir_deaths_any(&deaths));
+	put_task_struct(mortal->task);
 }
 
 /* A wake-up of the pid's line is not a death. */
@@ -103,18 +142,22 @@ static void death_false_alarm(struct kunit *test)
 
 	for (i = 0; i < 10; i++) {
 		wake_up_all(&mortal->death.pid->wait_pidfd);
-		weir_death_settle(&untold);
+		KUNIT_EXPECT_TRUE(test, weir_deaths_any(&deaths));
+		KUNIT_EXPECT_NULL(test, mortals_first());
+		KUNIT_EXPECT_FALSE(test, weir_deaths_any(&deaths));
+		flush_workqueue(weir_death_queue);
 		KUNIT_EXPECT_EQ(test, atomic_read(&mortal->times), 0);
 	}
 	complete(&mortal->end);
 	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&mortal->told, 30 * HZ), 0);
-	weir_death_settle(&untold);
+	flush_workqueue(weir_death_queue);
 	KUNIT_EXPECT_EQ(test, atomic_read(&mortal->times), 1);
 	put_task_struct(mortal->task);
 }
 
 static int death_suite_init(struct kunit_suite *suite)
 {
+	weir_deaths_init(&deaths);
 	return weir_death_init();
 }
 
@@ -125,6 +168,7 @@ static void death_suite_exit(struct kunit_suite *suite)
 
 static struct kunit_case death_cases[] = {
 	KUNIT_CASE(death_many),
+	KUNIT_CASE(death_noted),
 	KUNIT_CASE(death_false_alarm),
 	{}
 };
