@@ -4,9 +4,12 @@
  * do to queues, at random but one at a time, has the results, errors, contents
  * and figures that the model has (I5, I6, I8, I9, I10, I31, I41, I42, I43, I45).
  *
- *	lockstep [--ops N] [--seed S] [--round N] [--shrink SECONDS] [--verbose]
+ *	lockstep [--ops N] [--seed S] [--round N] [--state FILE] [--shrink SECONDS]
+ *		 [--verbose]
  *	lockstep --script FILE
  *
+ * --state: up to which seed it was clean, and how long that took; what is there is
+ * gone on with, so a run can be interrupted, and made longer, at any time.
  * Each round is a world of its own, with the next seed. One that disagrees is
  * made as short as it goes and printed; that is also what --script reads.
  */
@@ -23,9 +26,9 @@
 
 static __u64 seed;
 static int total = 10000, per_round = 2500, shrink_seconds = 120;
-static bool verbose;
-static const char *script;
-static __u64 steps_played, messages_sent;
+static bool verbose, clean = true;
+static const char *script, *state;
+static __u64 steps_played;
 static double seconds_played;
 
 static double now(void)
@@ -63,6 +66,9 @@ static int shrink(struct op *ops, int nr)
 	const char *kind = disagreement_kind;
 	int piece = nr, from, at;
 
+	/* What does not come is most of the time that this takes. */
+	patience = 3;
+
 	while ((piece = piece > 1 ? (piece + 1) / 2 : 0)) {
 		for (from = 0; from < nr && now() < end;) {
 			int left = from + piece < nr ? nr - from - piece : 0;
@@ -79,6 +85,7 @@ static int shrink(struct op *ops, int nr)
 		}
 	}
 	free(fewer);
+	patience = PATIENCE;
 	return nr;
 }
 
@@ -110,6 +117,35 @@ static void print_failure(struct op *ops, int at)
 		ksft_print_msg("  %s %llx\n", steps[ops[i].step].name, ops[i].seed);
 }
 
+/* @done steps of those that were asked for were played before. */
+static void resume(int *done)
+{
+	FILE *file = fopen(state, "re");
+
+	if (!file)
+		return;
+	if (fscanf(file, "seed %llu steps %llu seconds %lf", &seed, &steps_played,
+		   &seconds_played) != 3)
+		ksft_exit_fail_msg("%s: says nothing\n", state);
+	fclose(file);
+	*done = steps_played;
+	ksft_print_msg("%llu steps were played before, in %.1f s; on with seed %llu\n",
+		       steps_played, seconds_played, seed);
+}
+
+/* Whole at any time. */
+static void save(__u64 next)
+{
+	char path[4096];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s.new", state);
+	file = fopen(path, "we");
+	if (!file || fprintf(file, "seed %llu steps %llu seconds %f\n", next, steps_played,
+			     seconds_played) < 0 || fclose(file) || rename(path, state))
+		ksft_exit_fail_msg("%s: %s\n", state, strerror(errno));
+}
+
 static void play_round(__u64 from, struct op *ops, int nr)
 {
 	double began;
@@ -121,10 +157,23 @@ static void play_round(__u64 from, struct op *ops, int nr)
 	at = play(ops, nr, verbose);
 	seconds_played += now() - began;
 	steps_played += at < 0 ? nr : at;
-	messages_sent += world.messages;
 	if (at >= 0)
 		print_failure(ops, at);
+	else if (state && clean)
+		save(from + 1);
+	clean &= at < 0;
 	ksft_test_result(at < 0, "%d steps of seed %llu\n", nr, from);
+}
+
+static void print_tally(void)
+{
+	ksft_print_msg("%llu messages, %llu deliveries, %llu again, %llu for those that starve\n",
+		       tally.sent, tally.received, tally.redelivered, tally.starved);
+	ksft_print_msg("%llu settled, %llu leases ran out, %llu dead, %llu dead letters, "
+		       "%llu had no place\n", tally.settled, tally.expired, tally.dead,
+		       tally.letters, tally.blocked);
+	ksft_print_msg("%llu steps, %llu of them more than nothing, in %.1f s: %.0f steps/s\n",
+		       steps_played, tally.asked, seconds_played, steps_played / seconds_played);
 }
 
 static int find_step(const char *name)
@@ -166,6 +215,7 @@ static void parse(int argc, char **argv)
 		{ "seed", required_argument, NULL, 's' },
 		{ "round", required_argument, NULL, 'r' },
 		{ "shrink", required_argument, NULL, 't' },
+		{ "state", required_argument, NULL, 'a' },
 		{ "script", required_argument, NULL, 'f' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ 0 },
@@ -178,6 +228,7 @@ static void parse(int argc, char **argv)
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 'r': per_round = atoi(optarg); break;
 		case 't': shrink_seconds = atoi(optarg); break;
+		case 'a': state = optarg; break;
 		case 'f': script = optarg; break;
 		case 'v': verbose = true; break;
 		default: exit(KSFT_FAIL);
@@ -188,7 +239,7 @@ static void parse(int argc, char **argv)
 int main(int argc, char **argv)
 {
 	struct op *ops;
-	int rounds, i, nr;
+	int rounds, i, nr, done = 0;
 	cpu_set_t one;
 
 	CPU_ZERO(&one);
@@ -202,6 +253,9 @@ int main(int argc, char **argv)
 	ksft_print_header();
 	if (script)
 		return play_script();
+	if (state)
+		resume(&done);
+	total -= done < total ? done : total;
 	rounds = (total + per_round - 1) / per_round;
 	ksft_set_plan(rounds);
 	ops = malloc(per_round * sizeof(*ops));
@@ -211,7 +265,6 @@ int main(int argc, char **argv)
 		play_round(seed + i, ops, nr);
 	}
 	free(ops);
-	ksft_print_msg("%llu steps with %llu messages in %.1f s: %.0f steps/s\n", steps_played,
-		       messages_sent, seconds_played, steps_played / seconds_played);
+	print_tally();
 	ksft_finished();
 }

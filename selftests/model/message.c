@@ -87,6 +87,7 @@ int spec_early_error(const struct spec *spec)
 	case WRONG_RESERVED:
 	case WRONG_KEY_LEN:
 	case WRONG_HEADERS_LEN:
+	case WRONG_NO_OPTIONS:
 		return -EINVAL;
 	case WRONG_LEN:
 		return -EMSGSIZE;
@@ -102,7 +103,13 @@ int spec_late_error(const struct spec *spec)
 	case WRONG_DATA_END:
 	case WRONG_KEY:
 	case WRONG_HEADERS:
+	case WRONG_OPTIONS:
 		return -EFAULT;
+	case WRONG_OPTIONS_TAIL:
+		return -E2BIG;
+	case WRONG_OPTIONS_LEN:
+	case WRONG_OPTION_FLAGS:
+	case WRONG_PRIORITY:
 	case WRONG_NAME:
 	case WRONG_VALUE:
 	case WRONG_HEADER_RESERVED:

@@ -7,6 +7,8 @@
 #ifndef WEIR_MODEL_MESSAGE_H
 #define WEIR_MODEL_MESSAGE_H
 
+#include <stdbool.h>
+
 #include "../body.h"
 #include "../raw.h"
 
@@ -18,6 +20,7 @@ enum wrong {
 	WRONG_KEY_LEN,
 	WRONG_HEADERS_LEN,
 	WRONG_LEN,		/* more than any queue takes */
+	WRONG_NO_OPTIONS,	/* an address, and no length */
 	/* The kernel notices these when it copies, so space is reserved by then. */
 	WRONG_DATA,
 	WRONG_DATA_END,		/* its beginning is there */
@@ -26,12 +29,19 @@ enum wrong {
 	WRONG_NAME,		/* empty */
 	WRONG_VALUE,		/* reaches beyond the block */
 	WRONG_HEADER_RESERVED,
+	WRONG_OPTIONS,		/* from here on: there are options */
+	WRONG_OPTIONS_LEN,
+	WRONG_OPTIONS_TAIL,
+	WRONG_OPTION_FLAGS,
+	WRONG_PRIORITY,		/* the queue has not as many */
 	NR_WRONG,
 };
 
 struct spec {
 	__u32 len, key_len, headers_len;
 	enum wrong wrong;
+	bool wishes;			/* it has options */
+	struct weir_options options;
 	__u64 seed;
 };
 

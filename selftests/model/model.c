@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include "model.h"
 
+unsigned int model_step;
+__u32 model_pids[WORKERS];
+
 __u64 model_units(const struct queue *queue)
 {
 	__u64 units = 0;
@@ -22,12 +25,27 @@ int model_count(const struct queue *queue, enum state state)
 
 __u64 model_depth(const struct queue *queue)
 {
-	return model_count(queue, READY) + model_count(queue, BACK);
+	return model_count(queue, READY);
+}
+
+void model_policy(struct queue *queue, const struct weir_policy *policy, struct queue *heir)
+{
+	queue->policy = *policy;
+	queue->max_units = policy->max_bytes / WEIR_ALIGN;
+	queue->policy.max_bytes = queue->max_units * WEIR_ALIGN;
+	queue->max_size = queue->policy.max_bytes / 4;
+	if (!policy->backoff_max_ns)
+		queue->policy.backoff_max_ns = WEIR_DEFAULT_BACKOFF_MAX;
+	if (!policy->priorities)
+		queue->policy.priorities = 1;
+	queue->policy.dead_letter = 0;
+	queue->heir = heir;
+	queue->blocked = ~0ULL;
 }
 
 bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units)
 {
-	return queue->held + more < queue->max_messages &&
+	return queue->held + more < (int)queue->policy.max_messages &&
 	       model_units(queue) + units + units_of(size) <= queue->max_units;
 }
 
@@ -67,33 +85,68 @@ int model_admits(const struct queue *queue, const struct spec *specs, int count)
 	return reserved;
 }
 
+static enum wait model_delay(const struct weir_options *options)
+{
+	if (options->flags & WEIR_OPTION_AT)
+		return options->delay_ns == PAST_AT ? NOW : LONG;
+	if (!options->delay_ns)
+		return NOW;
+	return options->delay_ns == SHORT_NS ? SHORT : LONG;
+}
+
+void model_add(struct queue *queue, struct message *message)
+{
+	message->offset = queue->sent++;
+	queue->messages[queue->held++] = message;
+}
+
 struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid)
 {
 	struct message *message = calloc(1, sizeof(*message));
+	enum wait wait;
 
-	message->offset = queue->sent++;
 	message->spec = *spec;
 	message->size = spec_size(spec);
 	message->bytes = malloc(message->size + 1);
 	spec_bytes(spec, message->bytes);
 	message->state = READY;
 	message->pid = pid;
-	queue->messages[queue->held++] = message;
+	message->priority = spec->options.priority;
+	message->expires = (spec->options.ttl_ns ?: queue->policy.ttl_ns) == SHORT_NS;
+	message->ranked = spec->wishes || queue->policy.ttl_ns;
+	wait = model_delay(&spec->options);
+	if (wait)
+		message->state = DELAYED;
+	message->ends = wait == SHORT;
+	model_add(queue, message);
 	return message;
 }
 
-/* What was put back comes before what was never delivered. */
+/*
+ * Higher priorities are first, or the lowest, if that waits for long; in each what
+ * was delivered before; then by offset.
+ */
+static bool model_before(const struct message *a, const struct message *b, bool lowest)
+{
+	if (a->priority != b->priority)
+		return (a->priority > b->priority) != lowest;
+	if (!a->deliveries != !b->deliveries)
+		return a->deliveries;
+	return a->offset < b->offset;
+}
+
 struct message *model_next(struct queue *queue)
 {
+	__u32 most = queue->policy.starve_after;
+	bool lowest = most && queue->starving >= most;
+	struct message *next = NULL;
 	int i;
 
 	for (i = 0; i < queue->held; i++)
-		if (queue->messages[i]->state == BACK)
-			return queue->messages[i];
-	for (i = 0; i < queue->held; i++)
-		if (queue->messages[i]->state == READY)
-			return queue->messages[i];
-	return NULL;
+		if (queue->messages[i]->state == READY &&
+		    (!next || model_before(queue->messages[i], next, lowest)))
+			next = queue->messages[i];
+	return next;
 }
 
 struct message *model_find(struct queue *queue, __u64 offset)
@@ -119,6 +172,17 @@ struct message *model_in_slot(struct queue *queue, __u32 slot, const struct mess
 	return NULL;
 }
 
+/* Whether what has a lower priority waits. */
+static bool model_starves(const struct queue *queue, __u32 priority)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->state == READY && queue->messages[i]->priority < priority)
+			return true;
+	return false;
+}
+
 void model_lease(struct queue *queue, struct message *message, struct file *file, int worker,
 		 bool in_place)
 {
@@ -130,6 +194,10 @@ void model_lease(struct queue *queue, struct message *message, struct file *file
 	queue->received++;
 	if (message->deliveries++)
 		queue->redelivered++;
+	queue->starved += queue->policy.starve_after &&
+			  queue->starving >= queue->policy.starve_after;
+	queue->starving = queue->policy.starve_after && model_starves(queue, message->priority) ?
+			  queue->starving + 1 : 0;
 }
 
 /* What was read of it is read again. */
@@ -140,10 +208,47 @@ static void model_end_lease(struct message *message)
 	message->file = NULL;
 }
 
-void model_put_back(struct message *message)
+void model_die(struct queue *queue, struct message *message, const char *reason,
+	       const char *text)
 {
+	if (message->state == LEASED) {
+		message->holder_pid = model_pids[message->worker];
+		model_end_lease(message);
+	} else {
+		message->holder_pid = 0;
+	}
+	message->state = DYING;
+	message->ends = false;
+	message->reason = reason;
+	snprintf(message->text, sizeof(message->text), "%s", text);
+	message->died = model_step;
+	queue->blocked = ~0ULL;
+}
+
+void model_put_back(struct queue *queue, struct message *message, enum wait wait)
+{
+	__u32 most = queue->policy.max_deliveries;
+
+	if (most && message->deliveries >= most) {
+		model_die(queue, message, "deliveries", "");
+		return;
+	}
 	model_end_lease(message);
-	message->state = BACK;
+	message->state = wait ? DELAYED : READY;
+	message->ends = wait == SHORT;
+}
+
+static enum wait model_backoff(const struct queue *queue)
+{
+	if (!queue->policy.backoff_ns)
+		return NOW;
+	return queue->policy.backoff_ns == SHORT_NS ? SHORT : LONG;
+}
+
+void model_free(struct message *message)
+{
+	free(message->bytes);
+	free(message);
 }
 
 static void model_remove(struct queue *queue, struct message *message)
@@ -155,12 +260,12 @@ static void model_remove(struct queue *queue, struct message *message)
 	queue->held--;
 	for (; i < queue->held; i++)
 		queue->messages[i] = queue->messages[i + 1];
-	free(message->bytes);
-	free(message);
+	queue->freed++;
+	model_free(message);
 }
 
 /* What somebody may still read keeps its place. */
-static void model_gone(struct queue *queue, struct message *message)
+void model_gone(struct queue *queue, struct message *message)
 {
 	if (message->nr_pins)
 		message->state = PINNED;
@@ -216,24 +321,35 @@ static void model_expire(struct queue *queue, struct message *message)
 			.deliveries = message->deliveries,
 		};
 	queue->expired++;
-	model_put_back(message);
+	model_put_back(queue, message, model_backoff(queue));
 }
 
-void model_end_times(struct queue *queue)
+/* Whether there was anything. */
+static bool model_end_time(struct queue *queue, struct message *message)
 {
-	int i;
-
-	for (i = 0; i < queue->held; i++) {
-		struct message *message = queue->messages[i];
-
-		if (!message->ends)
-			continue;
+	if (message->ends) {
+		message->ends = false;
 		if (message->state == LEASED)
 			model_expire(queue, message);
 		else if (message->state == DELAYED)
-			message->state = BACK;
-		message->ends = false;
+			message->state = READY;
+		return true;
 	}
+	if (message->state != READY || !message->expires)
+		return false;
+	model_die(queue, message, "expired", "");
+	return true;
+}
+
+bool model_end_times(struct queue *queue)
+{
+	bool any = false;
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		while (model_end_time(queue, queue->messages[i]))
+			any = true;
+	return any;
 }
 
 /* Those pins of @message go that are @file's, and @worker's and of that delivery, if any. */
@@ -277,8 +393,8 @@ int model_run_status(struct file *file, const struct weir_run *run)
 	int worker = -1;
 	__u32 i;
 
-	if (!run->count || run->count > WEIR_BATCH_MAX || run->op > WEIR_EXTEND ||
-	    (run->op == WEIR_ACK && run->delay_ms))
+	if (!run->count || run->count > WEIR_BATCH_MAX || run->op > WEIR_TERM ||
+	    (run->delay_ms && run->op != WEIR_RELEASE && run->op != WEIR_EXTEND))
 		return -EINVAL;
 	for (i = 0; i < run->count; i++) {
 		struct message *message = model_find(file->queue, run->offset + i);
@@ -298,31 +414,36 @@ int model_run_status(struct file *file, const struct weir_run *run)
 }
 
 static void model_settle_as(struct queue *queue, struct message *message,
-			    const struct weir_run *run)
+			    const struct weir_run *run, const char *text)
 {
+	enum wait wait = run->delay_ms == SHORT_MS ? SHORT : LONG;
+
 	switch (run->op) {
 	case WEIR_ACK:
 		model_settle(queue, message);
 		break;
 	case WEIR_RELEASE:
-		model_put_back(message);
-		if (run->delay_ms)
-			message->state = DELAYED;
-		message->ends = run->delay_ms == SHORT_MS;
+		if (!run->delay_ms)
+			wait = model_backoff(queue);
+		model_put_back(queue, message, wait);
 		break;
 	case WEIR_EXTEND:
 		message->ends = run->delay_ms == SHORT_MS;
 		break;
+	case WEIR_TERM:
+		model_die(queue, message, "term", text);
+		break;
 	}
 }
 
-int model_settle_run(struct file *file, const struct weir_run *run)
+int model_settle_run(struct file *file, const struct weir_run *run, const char *text)
 {
 	int status = model_run_status(file, run);
 	__u32 i;
 
 	for (i = 0; !status && i < run->count; i++)
-		model_settle_as(file->queue, model_find(file->queue, run->offset + i), run);
+		model_settle_as(file->queue, model_find(file->queue, run->offset + i), run,
+				text);
 	if (status == -ESTALE)
 		model_late(file, run);
 	return status;
@@ -338,7 +459,7 @@ void model_end_consumer(struct file *file, int worker)
 
 		if (message->state == LEASED && message->file == file &&
 		    message->worker == worker)
-			model_put_back(message);
+			model_put_back(file->queue, message, NOW);
 		model_unpin(file->queue, message, file, worker, 0);
 	}
 	file->consumer[worker] = false;

@@ -26,8 +26,8 @@ void observe_open(struct queue *queue)
 	agree("observer: LAYOUT", raw_ioctl(queue->fd, WEIR_IOC_LAYOUT, &layout), 0);
 	queue->pool_length = layout.pool_length;
 	queue->slots = layout.index_length / sizeof(struct weir_desc);
-	if (queue->slots < queue->max_messages)
-		disagree("%u slots for %llu messages", queue->slots, queue->max_messages);
+	if (queue->slots < queue->most_messages)
+		disagree("%u slots for %llu messages", queue->slots, queue->most_messages);
 	queue->slots_there = 0;
 	if (queue->private)
 		return;
@@ -56,7 +56,7 @@ void compare_desc(const struct message *message, const struct weir_desc *desc)
 	agree("desc.len", desc->len, message->spec.len);
 	agree("desc.headers_len", desc->headers_len, message->spec.headers_len);
 	agree("desc.key_len", desc->key_len, message->spec.key_len);
-	agree("desc.priority", desc->priority, 0);
+	agree("desc.priority", desc->priority, message->priority);
 	agree("desc.deliveries", desc->deliveries, message->deliveries);
 	agree("desc.uid", desc->uid, 0);
 	agree("desc.gid", desc->gid, 0);
@@ -97,7 +97,7 @@ void observe_place(struct queue *queue, struct message *message, const struct we
 }
 
 /* Offsets are used once, so what was left in other slots has others. */
-static const struct weir_desc *find_desc(struct queue *queue, __u64 offset)
+const struct weir_desc *observe_find(struct queue *queue, __u64 offset)
 {
 	__u32 slot;
 
@@ -120,8 +120,11 @@ void observe_sent(struct queue *queue, int count)
 	int i;
 
 	for (i = queue->held - count; !queue->private && i < queue->held; i++) {
-		const struct weir_desc *desc = find_desc(queue, queue->messages[i]->offset);
+		const struct weir_desc *desc = observe_find(queue, queue->messages[i]->offset);
 
+		/* It may be dead and gone. */
+		if (!desc && queue->messages[i]->expires)
+			continue;
 		if (!desc)
 			disagree("message %llu is in no slot", queue->messages[i]->offset);
 		agree("observer: slot", desc->slot, desc - queue->index);
@@ -137,6 +140,8 @@ void observe_all(struct queue *queue, bool whole)
 		const struct message *message = queue->messages[i];
 		const struct weir_desc *desc = &queue->index[message->slot];
 
+		if (!message->placed)
+			continue;
 		compare_desc(message, desc);
 		agree("observer: pos", desc->pos, message->pos);
 		if (whole && memcmp(queue->pool + desc->pos, message->bytes, message->size))

@@ -11,10 +11,9 @@
 
 #include "world.h"
 
-/* Seconds that a worker may take over one step, and the kernel over a death. */
-#define PATIENCE 30
-
 struct world world;
+struct tally tally;
+int patience = PATIENCE;
 char disagreement[1024];
 const char *disagreement_kind;
 static jmp_buf disagreed;
@@ -103,7 +102,7 @@ static void await(int worker)
 	while (!turn_wait(w->channel, CONTROLLERS_TURN)) {
 		if (waitpid(w->pid, NULL, WNOHANG))
 			disagree("worker %d is gone", worker);
-		if (waited++ == PATIENCE)
+		if (waited++ >= patience)
 			disagree("worker %d does not come back", worker);
 	}
 }
@@ -146,6 +145,7 @@ void start_worker(int worker, int parent)
 	}
 	if (w->pid <= 0)
 		disagree("fork: %d", w->pid);
+	model_pids[worker] = w->pid;
 	/* It has the observer's descriptors until it runs. */
 	await(worker);
 }
@@ -194,7 +194,7 @@ static __u64 consumers_of(const struct queue *queue)
 	return count;
 }
 
-static void get_info(const struct queue *queue, struct weir_info *info)
+void get_info(const struct queue *queue, struct weir_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	raw_set_name(info, queue->name);
@@ -210,7 +210,7 @@ void settle_down(void)
 	for (i = 0; i < QUEUES; i++) {
 		if (!world.queues[i])
 			continue;
-		for (ticks = 0; ticks < PATIENCE * 5000; ticks++) {
+		for (ticks = 0; ticks < patience * 5000; ticks++) {
 			get_info(world.queues[i], &info);
 			if (info.consumers == consumers_of(world.queues[i]))
 				break;
@@ -219,26 +219,27 @@ void settle_down(void)
 	}
 }
 
-void end_times(struct queue *queue)
-{
-	struct timespec tick = { .tv_nsec = 200000 };
-	struct weir_info info;
-	int ticks;
-
-	if (queue->dead)
-		return;
-	model_end_times(queue);
-	for (ticks = 0; ticks < PATIENCE * 5000; ticks++) {
-		get_info(queue, &info);
-		if (info.expired >= queue->expired && info.delayed <= model_count(queue, DELAYED))
-			break;
-		nanosleep(&tick, NULL);
-	}
-}
-
 /* At most. */
 #define PIN_BYTES	64
 #define PINS_BEFORE	64
+
+static void check_policy(const struct queue *queue, const struct weir_info *info)
+{
+	const struct weir_policy *got = &info->policy, *has = &queue->policy;
+
+	agree("INFO max_messages", got->max_messages, has->max_messages);
+	agree("INFO max_bytes", got->max_bytes, has->max_bytes);
+	agree("INFO lease_ns", got->lease_ns, has->lease_ns);
+	agree("INFO backoff_ns", got->backoff_ns, has->backoff_ns);
+	agree("INFO ttl_ns", got->ttl_ns, has->ttl_ns);
+	agree("INFO max_deliveries", got->max_deliveries, has->max_deliveries);
+	agree("INFO priorities", got->priorities, has->priorities);
+	agree("INFO starve_after", got->starve_after, has->starve_after);
+	agree("INFO flags", got->flags, has->flags);
+	agree("INFO policy", memcmp(got, has, sizeof(*got)), 0);
+	agree("INFO dead_letter", strcmp(info->dead_letter, queue->heir ? queue->heir->name : ""),
+	      0);
+}
 
 static void check_figures(struct queue *queue)
 {
@@ -247,15 +248,15 @@ static void check_figures(struct queue *queue)
 
 	get_info(queue, &info);
 	agree("INFO name", strcmp(info.name, queue->name), 0);
-	agree("INFO max_messages", info.policy.max_messages, queue->max_messages);
-	agree("INFO max_bytes", info.policy.max_bytes, queue->max_units * WEIR_ALIGN);
+	check_policy(queue, &info);
 	agree("INFO create_flags", info.create_flags, queue->private ? WEIR_CREATE_PRIVATE : 0);
 	agree("INFO depth", info.depth, depth);
 	agree("INFO leased", info.leased, model_count(queue, LEASED));
 	agree("INFO delayed", info.delayed, model_count(queue, DELAYED));
 	agree("INFO pinned", info.pinned, model_count(queue, PINNED));
 	agree("INFO expired", info.expired, queue->expired);
-	agree("INFO lease_ns", info.policy.lease_ns, queue->lease_ns);
+	agree("INFO dying", info.dying, model_count(queue, DYING));
+	agree("INFO dead", info.dead, queue->dead_letters);
 	agree("INFO bytes", info.bytes, model_units(queue) * WEIR_ALIGN);
 	agree("INFO sent", info.sent, queue->sent);
 	agree("INFO received", info.received, queue->received);
@@ -267,12 +268,12 @@ static void check_figures(struct queue *queue)
 	/* By a coarse clock a message may be 0 ns old. */
 	if (info.oldest_age_ns && !depth)
 		disagree("INFO oldest_age_ns: %llu, and none is ready", info.oldest_age_ns);
-	agree("INFO sum", info.settled + info.purged + info.depth + info.leased +
-	      info.delayed, info.sent);
+	agree("INFO sum", info.settled + info.purged + info.dead + info.depth + info.leased +
+	      info.delayed + info.dying, info.sent);
 	/* Only what is for pins goes, and some are had beforehand. */
 	if (info.memory < queue->memory)
 		disagree("INFO memory: %llu after %llu", info.memory, queue->memory);
-	if (info.memory > (256 << 10) + 3 * queue->max_units * WEIR_ALIGN)
+	if (info.memory > (256 << 10) + 3 * queue->most_units * WEIR_ALIGN)
 		disagree("INFO memory: %llu", info.memory);
 	for_pins = (model_pins(queue) + PINS_BEFORE) * PIN_BYTES;
 	if (info.memory > queue->memory + for_pins)
@@ -294,7 +295,7 @@ bool pick_worker(__u64 *seed, int *worker)
 bool pick_descriptor(__u64 *seed, bool (*filter)(const struct file *), int *file, int *worker)
 {
 	int i, from = random_below(seed, FILES * WORKERS);
-	bool any = !filter || !random_below(seed, 40);
+	bool any = !filter || !random_below(seed, 12);
 
 	for (i = 0; i < FILES * WORKERS; i++) {
 		int at = (from + i) % (FILES * WORKERS);
@@ -329,6 +330,17 @@ static void begin(void)
 		disagree("%s: %s", RAW_CONTROL, strerror(-world.control));
 }
 
+static void tally_up(const struct queue *queue)
+{
+	tally.sent += queue->sent;
+	tally.received += queue->received;
+	tally.redelivered += queue->redelivered;
+	tally.expired += queue->expired;
+	tally.settled += queue->settled;
+	tally.dead += queue->dead_letters;
+	tally.starved += queue->starved;
+}
+
 /* Whatever state it is in. */
 static void end(void)
 {
@@ -355,6 +367,7 @@ static void end(void)
 			raw_destroy_force(queue->name);
 	}
 	for (i = 0; i < world.nr_all; i++) {
+		tally_up(world.all[i]);
 		model_empty(world.all[i]);
 		free(world.all[i]);
 	}
@@ -390,8 +403,11 @@ int play(struct op *ops, int nr, bool verbose)
 		if (verbose)
 			fprintf(stderr, "# %d: %s %llx\n", at, steps[ops[at].step].name, seed);
 		asks = world.asks;
+		model_step = at;
 		steps[ops[at].step].play(&seed);
 		ops[at].asked = world.asks != asks;
+		tally.asked += ops[at].asked;
+		calm_down();
 		check_all(at);
 	}
 	end();

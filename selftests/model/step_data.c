@@ -14,7 +14,7 @@ static __u32 pick_len(__u64 *seed, const struct queue *queue)
 {
 	__u32 most = queue->max_size;
 
-	switch (random_below(seed, 20)) {
+	switch (random_below(seed, 40)) {
 	case 0: return 0;
 	case 1: return 63 + random_below(seed, 3);
 	case 2: return 4095 + random_below(seed, 3);
@@ -22,8 +22,25 @@ static __u32 pick_len(__u64 *seed, const struct queue *queue)
 	case 4: return most - random_below(seed, 3);
 	case 5: return random_below(seed, 8) ? 1 : most + 1;
 	case 6 ... 8: return 1 + random_below(seed, most < 3000 ? most : 3000);
-	default: return 1 + random_below(seed, 250);
+	default: return 1 + random_below(seed, 150);
 	}
+}
+
+/* It waits for no time, or for ever; or it is never delivered. */
+static void pick_wishes(__u64 *seed, const struct queue *queue, struct spec *spec)
+{
+	struct weir_options *options = &spec->options;
+
+	spec->wishes = true;
+	options->priority = random_below(seed, queue->policy.priorities);
+	if (!random_below(seed, 4))
+		options->delay_ns = random_below(seed, 20) ? SHORT_NS : LONG_NS;
+	if (!random_below(seed, 8)) {
+		options->flags = WEIR_OPTION_AT;
+		options->delay_ns = random_below(seed, 20) ? PAST_AT : LONG_AT;
+	}
+	if (!random_below(seed, 4))
+		options->ttl_ns = random_below(seed, 3) ? LONG_NS : SHORT_NS;
 }
 
 static void pick_spec(__u64 *seed, const struct queue *queue, struct spec *spec)
@@ -34,6 +51,8 @@ static void pick_spec(__u64 *seed, const struct queue *queue, struct spec *spec)
 	if (!random_below(seed, 4))
 		spec->headers_len = random_below(seed, 40) ? 16 + 8 * random_below(seed, 24) :
 							     WEIR_HEADERS_MAX;
+	if (!random_below(seed, queue->policy.priorities > 1 ? 2 : 6))
+		pick_wishes(seed, queue, spec);
 	if (random_below(seed, 12))
 		return;
 	spec->wrong = 1 + random_below(seed, NR_WRONG - 1);
@@ -47,6 +66,14 @@ static void pick_spec(__u64 *seed, const struct queue *queue, struct spec *spec)
 		spec->key_len = 9;
 	if (spec->wrong >= WRONG_HEADERS && !spec->headers_len)
 		spec->headers_len = 16 + 8 * random_below(seed, 8);
+	if (spec->wrong >= WRONG_OPTIONS)
+		spec->wishes = true;
+	if (spec->wrong == WRONG_NO_OPTIONS)
+		spec->wishes = false;
+	if (spec->wrong == WRONG_PRIORITY)
+		spec->options.priority = random_below(seed, 2) ? queue->policy.priorities : ~0U;
+	if (spec->wrong == WRONG_OPTION_FLAGS)
+		spec->options.flags |= 0x80000000U;
 }
 
 /*
@@ -64,7 +91,6 @@ static void check_sent(struct queue *queue, int worker, __s64 value, __s64 wante
 	for (i = 0; i < taken; i++)
 		model_send(queue, &specs[i], world.workers[worker].pid);
 	observe_sent(queue, taken);
-	world.messages += taken;
 	if (in_pieces && observe_fits(queue, spec_size(&specs[taken])))
 		disagree("%lld of %lld taken, and %u bytes have place", value, wanted,
 			 spec_size(&specs[taken]));
@@ -86,7 +112,7 @@ void step_send(__u64 *seed)
 	request->timeout_ns = (__s64)random_below(seed, 3) - 1;
 	request->flags = !random_below(seed, 200);
 	request->bad_runs = !random_below(seed, 100);
-	request->count = random_below(seed, 100) ? 1 + random_below(seed, 4) : 0;
+	request->count = random_below(seed, 100) ? 1 + random_below(seed, 8) : 0;
 	if (!random_below(seed, 5))
 		request->count = 1 + random_below(seed, BATCH);
 	for (i = 0; i < request->count; i++)
@@ -172,7 +198,7 @@ static __s64 read_message(struct file *file, int worker, __u64 length, __u64 the
 		file->partial = message;
 		file->partial_at = at + n;
 	} else {
-		model_put_back(message);
+		model_put_back(file->queue, message, NOW);
 	}
 	return n || !rest ? (__s64)n : -EFAULT;
 }
@@ -251,8 +277,8 @@ static void spoil_run(__u64 *seed, struct weir_run *run)
 	case 2: run->offset++; break;
 	case 3: run->count++; break;
 	case 4: run->count = random_below(seed, 2) ? 0 : 1025; break;
-	case 5: run->op = 4 + random_below(seed, 1000); break;
-	case 6: run->op = WEIR_ACK, run->delay_ms = 1; break;
+	case 5: run->op = WEIR_TERM + 1 + random_below(seed, 1000); break;
+	case 6: run->op = random_below(seed, 2) ? WEIR_ACK : WEIR_TERM, run->delay_ms = 1; break;
 	case 7: run->slot = -run->count; break;
 	}
 }
@@ -280,11 +306,16 @@ static bool pick_late(__u64 *seed, const struct file *file, struct weir_run *run
 }
 
 /* Times of the last run may be over when the call returns; of others it could not be told. */
-static void pick_fate(__u64 *seed, struct weir_run *run, bool last)
+static void pick_fate(__u64 *seed, const struct queue *queue, struct weir_run *run, bool last,
+		      bool times)
 {
 	run->op = random_below(seed, 3) ? WEIR_ACK :
 		  random_below(seed, 3) ? WEIR_RELEASE : WEIR_EXTEND;
-	if (run->op == WEIR_ACK)
+	if (!random_below(seed, 6))
+		run->op = WEIR_TERM;
+	if (run->op == WEIR_RELEASE && !times && queue->policy.backoff_ns == SHORT_NS)
+		run->op = WEIR_ACK;
+	if (run->op == WEIR_ACK || run->op == WEIR_TERM)
 		return;
 	if (!random_below(seed, run->op == WEIR_RELEASE ? 25 : 2))
 		run->delay_ms = LONG_MS + random_below(seed, 1000);
@@ -309,8 +340,8 @@ void pick_runs(__u64 *seed, const struct file *file, struct request *request, bo
 					.count = 1 + random_below(seed, 3), .deliveries = 1,
 				};
 		}
-		pick_fate(seed, run, times && i == request->nr_settle - 1 &&
-				     model_may_pin(file->queue));
+		pick_fate(seed, file->queue, run, times && i == request->nr_settle - 1 &&
+				     model_may_pin(file->queue), times);
 		if (!random_below(seed, 12))
 			spoil_run(seed, run);
 	}
@@ -325,12 +356,24 @@ __s64 check_settled(struct file *file, const struct request *request,
 	for (i = 0; i < request->nr_settle; i++) {
 		struct weir_run run = request->settle[i];
 
-		run.status = model_settle_run(file, &run);
+		run.status = model_settle_run(file, &run, request->text);
 		settled += run.status ? 0 : run.count;
 		agree("status of a run", reply->settle[i].status, run.status);
 		agree("a run", memcmp(&run, &reply->settle[i], sizeof(run)), 0);
 	}
 	return settled;
+}
+
+/* A reason, for what is given up. */
+static void pick_text(__u64 *seed, struct request *request)
+{
+	__u32 i;
+
+	if (random_below(seed, 2))
+		return;
+	request->text_len = 1 + random_below(seed, random_below(seed, 10) ? 40 : 280);
+	for (i = 0; i < request->text_len; i++)
+		request->text[i] = 'a' + random_below(seed, 26);
 }
 
 void step_settle(__u64 *seed)
@@ -341,7 +384,7 @@ void step_settle(__u64 *seed)
 	int f, worker;
 	__s64 wanted;
 
-	if (!pick_descriptor(seed, can_receive, &f, &worker))
+	if (!pick_descriptor(seed, can_settle, &f, &worker))
 		return;
 	file = &world.files[f];
 	request = prepare(worker);
@@ -352,20 +395,20 @@ void step_settle(__u64 *seed)
 	pick_runs(seed, file, request, true);
 	if (!random_below(seed, 100))
 		request->nr_settle = 0;
+	pick_text(seed, request);
 	reply = ask(worker, work_settle);
 
 	if (file->queue->dead)
 		wanted = -ESHUTDOWN;
 	else if (!may_read(file))
 		wanted = -EACCES;
-	else if (request->flags || !request->nr_settle)
+	else if (request->flags || !request->nr_settle || request->text_len > WEIR_REASON_MAX)
 		wanted = -EINVAL;
 	else if (request->bad_runs)
 		wanted = -EFAULT;
 	else
 		wanted = check_settled(file, request, reply);
 	agree("value", reply->value, wanted);
-	end_times(file->queue);
 }
 
 void step_poll(__u64 *seed)

@@ -43,9 +43,12 @@ static void pick_fetch(__u64 *seed, const struct file *file, struct request *req
 	request->in_place = random_below(seed, 2) && (!file->queue->private ||
 						      !random_below(seed, 10));
 	request->bad_runs = !random_below(seed, 50);
+	/* F3: what goes back then in place is put off as if it was released. */
+	if (request->in_place && file->queue->policy.backoff_ns)
+		request->bad_runs = false;
 	fetch->nr_runs = 1 + random_below(seed, random_below(seed, 2) ? 20 : 3);
-	fetch->max_messages = random_below(seed, 20) ? 1 + random_below(seed, 9) : ~0U;
-	if (!random_below(seed, 3))
+	fetch->max_messages = random_below(seed, 20) ? 1 + random_below(seed, 5) : ~0U;
+	if (!random_below(seed, 6))
 		fetch->max_messages = 1 + random_below(seed, 100);
 	if (random_below(seed, 2))
 		fetch->max_bytes = 1 + random_below(seed, 9000);
@@ -60,6 +63,11 @@ static void pick_fetch(__u64 *seed, const struct file *file, struct request *req
 	else if (random_below(seed, 2) && !(request->in_place && request->bad_runs) &&
 		 model_may_pin(file->queue))
 		fetch->lease_ns = SHORT_NS;
+	/* How many were taken is not told then: not so many that runs are all used up. */
+	if (request->bad_runs || request->there < fetch->buffer_len) {
+		fetch->nr_runs = 16;
+		fetch->max_messages = 1 + random_below(seed, 15);
+	}
 	/* What is where cannot be learnt from what fails. */
 	if (file->queue->private && (request->bad_runs ||
 				     request->there < fetch->buffer_len))
@@ -103,6 +111,20 @@ static bool note(struct take *take, __u32 max_runs, const struct message *messag
 	return true;
 }
 
+/*
+ * The last run may end before @message, though that would go on with it: slots are in
+ * pages, and what differs in what it wishes, or is looked for anew, is not put together.
+ */
+static bool may_end(const struct take *take, const struct queue *queue,
+		    const struct message *message)
+{
+	const struct message *last = take->messages[take->count - 1];
+
+	return (message->placed && message->slot % PAGE_SLOTS == 0) ||
+	       message->priority != last->priority || message->ranked != last->ranked ||
+	       queue->policy.starve_after;
+}
+
 /* Leases what is to be taken: 0, -EAGAIN, -EMSGSIZE. */
 static int model_take(struct file *file, int worker, const struct request *request,
 		      const struct reply *reply, struct take *take)
@@ -132,9 +154,8 @@ static int model_take(struct file *file, int worker, const struct request *reque
 		/* Where it is can only be known from the answer, and if not there... */
 		if (!message->placed && !told && take->count && take->nr_runs == max_runs)
 			break;
-		/* Slots are in pages; the last run may end with one. */
-		if (message->placed && message->slot % PAGE_SLOTS == 0 &&
-		    take->nr_runs == max_runs && take->count == reply->value)
+		if (take->nr_runs == max_runs && take->count == reply->value &&
+		    may_end(take, file->queue, message))
 			break;
 		if (!note(take, max_runs, message,
 			  message->placed ? message->slot : told ? desc->slot : 0))
@@ -148,12 +169,12 @@ static int model_take(struct file *file, int worker, const struct request *reque
 	return take->count ? 0 : -EAGAIN;
 }
 
-static void put_back(const struct take *take)
+static void put_back(struct queue *queue, const struct take *take)
 {
 	int i;
 
 	for (i = 0; i < take->count; i++)
-		model_put_back(take->messages[i]);
+		model_put_back(queue, take->messages[i], NOW);
 }
 
 static bool copy_fails(const struct request *request, const struct take *take)
@@ -231,7 +252,7 @@ static __s64 fetch_messages(struct file *file, int worker, const struct request 
 	if (ret)
 		return ret;
 	if (request->bad_runs || (!request->in_place && copy_fails(request, &take))) {
-		put_back(&take);
+		put_back(file->queue, &take);
 		return -EFAULT;
 	}
 	agree("value", reply->value, take.count);
@@ -243,7 +264,6 @@ static __s64 fetch_messages(struct file *file, int worker, const struct request 
 		if (settle)
 			model_settle(file->queue, take.messages[i]);
 	}
-	end_times(file->queue);
 	if (!request->in_place)
 		check_untouched("buffer", reply->data, at, request->there);
 	return take.count;

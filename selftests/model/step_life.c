@@ -2,47 +2,9 @@
 /* The steps that make and end queues, descriptors, mappings and processes. */
 #include "world.h"
 
-static void set_name(char name[WEIR_NAME_SIZE], int i)
+void set_name(char name[WEIR_NAME_SIZE], int i)
 {
 	snprintf(name, WEIR_NAME_SIZE, "model-%d-%d", getpid(), i);
-}
-
-static void add_queue(int i, const struct weir_create *create)
-{
-	struct queue *queue = calloc(1, sizeof(*queue));
-
-	memcpy(queue->name, create->name, sizeof(queue->name));
-	queue->max_messages = create->policy.max_messages;
-	queue->max_units = create->policy.max_bytes / WEIR_ALIGN;
-	queue->lease_ns = create->policy.lease_ns;
-	queue->max_size = queue->max_units * WEIR_ALIGN / 4;
-	queue->private = create->flags & WEIR_CREATE_PRIVATE;
-	queue->fd = -1;
-	world.queues[i] = queue;
-	world.all[world.nr_all++] = queue;
-	observe_open(queue);
-}
-
-void step_create(__u64 *seed)
-{
-	static const int messages[] = { 1, 2, 7, 64, 65, 100, 128, 200, 300, 300 };
-	static const int bytes[] = { 4096, 4159, 8192, 20000, 65536, 100000, 150000, 262144 };
-	int worker, i = random_below(seed, QUEUES), wanted = world.queues[i] ? -EEXIST : 0;
-	struct weir_create *create;
-
-	if ((wanted && random_below(seed, 10)) || !pick_worker(seed, &worker) ||
-	    world.nr_all == sizeof(world.all) / sizeof(world.all[0]))
-		return;
-	create = &prepare(worker)->create;
-	set_name(create->name, i);
-	create->type = WEIR_TYPE_QUEUE;
-	create->flags = random_below(seed, 4) ? 0 : WEIR_CREATE_PRIVATE;
-	create->policy.max_messages = messages[random_below(seed, 10)];
-	create->policy.max_bytes = bytes[random_below(seed, 8)];
-	create->policy.lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
-	agree("create", ask(worker, work_create)->value, wanted);
-	if (!wanted)
-		add_queue(i, create);
 }
 
 static bool is_open(const struct queue *queue)
@@ -52,7 +14,7 @@ static bool is_open(const struct queue *queue)
 	for (i = 0; i < FILES; i++)
 		if (world.files[i].queue == queue)
 			return true;
-	return false;
+	return is_heir(queue);
 }
 
 /* It lives on, empty, for those who have it open. */
@@ -62,6 +24,7 @@ static void end_queue(int i)
 	int j;
 
 	queue->dead = true;
+	queue->heir = NULL;
 	world.queues[i] = NULL;
 	for (j = 0; j < FILES; j++)
 		if (world.files[j].queue == queue)
@@ -247,14 +210,18 @@ void step_fork(__u64 *seed)
  */
 static void end(__u64 *seed, bool by_signal)
 {
-	int worker;
+	bool dead = false;
+	int worker, i;
 
 	if (!pick_worker(seed, &worker))
 		return;
 	end_worker(worker, by_signal);
-	if (random_below(seed, 2))
+	/* What died with it may be in a dead letter queue by now, or not. */
+	for (i = 0; i < QUEUES; i++)
+		dead |= world.queues[i] && model_count(world.queues[i], DYING);
+	if (!dead && random_below(seed, 2))
 		step_fetch(seed);
-	else if (random_below(seed, 2))
+	else if (!dead && random_below(seed, 2))
 		step_read(seed);
 	settle_down();
 }
@@ -276,6 +243,8 @@ static void check_sysfs(const struct queue *queue, const struct weir_info *info)
 	agree("sysfs delayed", raw_figure(queue->name, "delayed"), info->delayed);
 	agree("sysfs pinned", raw_figure(queue->name, "pinned"), info->pinned);
 	agree("sysfs expired", raw_figure(queue->name, "expired"), info->expired);
+	agree("sysfs dying", raw_figure(queue->name, "dying"), info->dying);
+	agree("sysfs dead", raw_figure(queue->name, "dead"), info->dead);
 	agree("sysfs bytes", raw_figure(queue->name, "bytes"), info->bytes);
 	agree("sysfs memory", raw_figure(queue->name, "memory"), info->memory);
 	agree("sysfs sent", raw_figure(queue->name, "sent"), info->sent);

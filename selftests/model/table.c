@@ -10,6 +10,7 @@ const struct step steps[] = {
 	{ "poll", 4, step_poll },
 	{ "info", 2, step_info },
 	{ "create", 8, step_create },
+	{ "alter", 5, step_alter },
 	{ "destroy", 3, step_destroy },
 	{ "destroy-force", 1, step_destroy_force },
 	{ "purge", 1, step_purge },

@@ -50,6 +50,25 @@ static long command(const struct request *request, unsigned long nr, void *arg)
 	return ring_do(&ring, fd_of(request), nr, arg, _IOC_SIZE(nr));
 }
 
+static unsigned char *lay_options(const struct spec *spec, struct weir_message *message,
+				  unsigned char *at)
+{
+	struct weir_options *options = (void *)(((uintptr_t)at + 7) & ~7UL);
+
+	if (!spec->wishes)
+		return at;
+	*options = spec->options;
+	/* What is more than the kernel knows. */
+	options[1].delay_ns = spec->wrong == WRONG_OPTIONS_TAIL;
+	message->options = raw_address(spec->wrong == WRONG_OPTIONS ? nowhere() : options);
+	message->options_len = sizeof(*options);
+	if (spec->wrong == WRONG_OPTIONS_LEN)
+		message->options_len = 1 + spec->seed % 8;
+	else if (spec->wrong == WRONG_OPTIONS_TAIL || spec->seed % 16 == 0)
+		message->options_len += sizeof(options->delay_ns);
+	return (unsigned char *)&options[2];
+}
+
 /* Lays the bytes of @spec at @at: behind them is free. */
 static unsigned char *lay(const struct spec *spec, struct weir_message *message,
 			  unsigned char *at)
@@ -72,6 +91,7 @@ static unsigned char *lay(const struct spec *spec, struct weir_message *message,
 	case WRONG_HEADERS_LEN:
 		message->headers_len = spec->seed % 2 ? WEIR_HEADERS_MAX + 8 : 17;
 		break;
+	case WRONG_NO_OPTIONS: message->options = 1; break;
 	case WRONG_DATA: message->data = raw_address(nowhere()); break;
 	case WRONG_KEY: message->key = raw_address(nowhere()); break;
 	case WRONG_HEADERS: message->headers = raw_address(nowhere()); break;
@@ -80,7 +100,7 @@ static unsigned char *lay(const struct spec *spec, struct weir_message *message,
 		break;
 	default: break;
 	}
-	return headers + spec->headers_len;
+	return lay_options(spec, message, headers + spec->headers_len);
 }
 
 void work_send(const struct request *request, struct reply *reply)
@@ -228,6 +248,7 @@ void work_settle(const struct request *request, struct reply *reply)
 	struct weir_settle settle = {
 		.runs = raw_address(request->bad_runs ? nowhere() : reply->settle),
 		.count = request->nr_settle, .flags = request->flags,
+		.reason = raw_address(request->text), .reason_len = request->text_len,
 	};
 
 	memcpy(reply->settle, request->settle, sizeof(reply->settle));
@@ -246,9 +267,32 @@ void work_info(const struct request *request, struct reply *reply)
 		reply->value = command(request, WEIR_IOC_LAYOUT, &reply->layout);
 }
 
+/* With a descriptor of the dead letter queue, if one is asked for. */
+static long with_heir(const struct request *request, unsigned long command, void *arg,
+		      struct weir_policy *policy)
+{
+	long ret;
+
+	if (!*request->heir)
+		return raw_control(command, arg);
+	policy->dead_letter = raw_open(request->heir, request->flags);
+	ret = raw_control(command, arg);
+	close(policy->dead_letter);
+	return ret;
+}
+
 void work_create(const struct request *request, struct reply *reply)
 {
-	reply->value = raw_control(WEIR_IOC_CREATE, (void *)&request->create);
+	struct weir_create create = request->create;
+
+	reply->value = with_heir(request, WEIR_IOC_CREATE, &create, &create.policy);
+}
+
+void work_alter(const struct request *request, struct reply *reply)
+{
+	struct weir_alter alter = request->alter;
+
+	reply->value = with_heir(request, WEIR_IOC_ALTER, &alter, &alter.policy);
 }
 
 void work_destroy(const struct request *request, struct reply *reply)

@@ -44,6 +44,10 @@ struct request {
 	int parts;			/* of an iovec */
 	int nr_settle;
 	struct weir_run settle[SETTLES];
+	char text[300];			/* a reason */
+	__u32 text_len;
+	struct weir_alter alter;
+	char heir[WEIR_NAME_SIZE];	/* of a create or alter with one */
 };
 
 struct reply {
@@ -85,6 +89,12 @@ struct op {
 	bool asked;			/* out: a worker was asked for something */
 };
 
+/* What happened, over all that was ever played. */
+struct tally {
+	__u64 asked;			/* steps that were more than nothing */
+	__u64 sent, received, redelivered, expired, settled, dead, letters, blocked, starved;
+};
+
 struct world {
 	struct worker workers[WORKERS];
 	struct queue *queues[QUEUES];	/* by name; NULL: there is none */
@@ -93,10 +103,10 @@ struct world {
 	struct file files[FILES];
 	int control;
 	__u64 asks;			/* of workers; what was done to them too */
-	__u64 messages;			/* sent */
 };
 
 extern struct world world;
+extern struct tally tally;
 extern const struct step steps[];
 extern const int nr_steps;
 
@@ -124,8 +134,15 @@ void start_worker(int worker, int parent);
 void end_worker(int worker, bool kill);
 /* Until the kernel has heard of every process that ended. */
 void settle_down(void);
+void get_info(const struct queue *queue, struct weir_info *info);
+/* Seconds that a worker may take over one step, and the kernel over a death. */
+extern int patience;
+#define PATIENCE 30
+
+/* dead.c */
+
 /* Until what was to end at once has, in the kernel and in the model. */
-void end_times(struct queue *queue);
+void calm_down(void);
 
 /* Picks of what there is; false when there is none. Mostly such as @filter. */
 bool pick_descriptor(__u64 *seed, bool (*filter)(const struct file *), int *file, int *worker);
@@ -133,12 +150,17 @@ bool pick_worker(__u64 *seed, int *worker);
 
 static inline bool can_send(const struct file *file)
 {
-	return may_write(file) && !file->queue->dead;
+	return may_write(file) && !file->queue->dead && model_room(file->queue, 64, 0, 0);
 }
 
 static inline bool can_receive(const struct file *file)
 {
-	return may_read(file) && !file->queue->dead;
+	return may_read(file) && !file->queue->dead && model_depth(file->queue);
+}
+
+static inline bool can_settle(const struct file *file)
+{
+	return may_read(file) && !file->queue->dead && model_count(file->queue, LEASED);
 }
 
 /* observe.c: the controller's own look at a queue, through a mapping. */
@@ -149,6 +171,8 @@ void observe_close(struct queue *queue);
 void observe_sent(struct queue *queue, int count);
 /* Compares what is mapped of all messages, their bytes too if @whole. */
 void observe_all(struct queue *queue, bool whole);
+/* What is in the index, or was last in that slot; NULL: it is not. */
+const struct weir_desc *observe_find(struct queue *queue, __u64 offset);
 /* Whether the pool has place for sure. */
 bool observe_fits(const struct queue *queue, __u32 size);
 /* The kernel says that @message is there. */
@@ -166,7 +190,15 @@ void pick_runs(__u64 *seed, const struct file *file, struct request *request, bo
 __s64 check_settled(struct file *file, const struct request *request,
 		    const struct reply *reply);
 
-/* step_data.c, step_fetch.c, step_life.c */
+/* step_life.c: of the queue with that number. */
+void set_name(char name[WEIR_NAME_SIZE], int i);
+
+/* step_policy.c */
+
+/* Whether it is somebody's dead letter queue. */
+bool is_heir(const struct queue *queue);
+
+/* step_data.c, step_fetch.c, step_life.c, step_policy.c */
 
 void step_send(__u64 *seed);
 void step_write(__u64 *seed);
@@ -176,6 +208,7 @@ void step_settle(__u64 *seed);
 void step_poll(__u64 *seed);
 void step_info(__u64 *seed);
 void step_create(__u64 *seed);
+void step_alter(__u64 *seed);
 void step_destroy(__u64 *seed);
 void step_destroy_force(__u64 *seed);
 void step_purge(__u64 *seed);
@@ -200,6 +233,7 @@ void work_settle(const struct request *request, struct reply *reply);
 void work_poll(const struct request *request, struct reply *reply);
 void work_info(const struct request *request, struct reply *reply);
 void work_create(const struct request *request, struct reply *reply);
+void work_alter(const struct request *request, struct reply *reply);
 void work_destroy(const struct request *request, struct reply *reply);
 void work_purge(const struct request *request, struct reply *reply);
 void work_open(const struct request *request, struct reply *reply);

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Time goes on: what is over ends, and what is dead is buried, in the kernel and in
+ * the model. When the kernel buries is its own affair, and so is the order of what died
+ * in one step: the dead letter queue tells who came.
+ */
+#include <time.h>
+
+#include "world.h"
+
+#define TICK_NS		200000
+#define TICKS(seconds)	((int)((seconds) * 1e9 / TICK_NS))
+/* Until it is believed that there is no place; the kernel tries ten times a second. */
+#define BLOCKED_TICKS	TICKS(0.5)
+
+struct block {
+	unsigned char *bytes;
+	__u32 len;
+};
+
+static void add_header(struct block *block, const char *name, const char *value)
+{
+	struct weir_header header = { .value_len = strlen(value), .name_len = strlen(name) };
+	__u32 size = (sizeof(header) + header.name_len + header.value_len + 7) / 8 * 8;
+	unsigned char *to = block->bytes + block->len;
+
+	memset(to, 0, size);
+	memcpy(to, &header, sizeof(header));
+	memcpy(to + sizeof(header), name, header.name_len);
+	memcpy(to + sizeof(header) + header.name_len, value, header.value_len);
+	block->len += size;
+}
+
+static void add_number(struct block *block, const char *name, __u64 number)
+{
+	char text[24];
+
+	snprintf(text, sizeof(text), "%llu", number);
+	add_header(block, name, text);
+}
+
+struct message *model_dead_letter(const struct queue *queue, const struct message *message,
+				  __u64 stamp)
+{
+	struct message *letter = calloc(1, sizeof(*letter));
+	__u32 more = spec_headers_at(&message->spec) + message->spec.headers_len;
+	struct block block;
+
+	letter->bytes = calloc(1, more + 1024);
+	memcpy(letter->bytes, message->bytes, message->size);
+	block = (struct block){ letter->bytes + more, 0 };
+	add_header(&block, "weir-dead-reason", message->reason);
+	if (*message->text)
+		add_header(&block, "weir-dead-text", message->text);
+	add_header(&block, "weir-dead-queue", queue->name);
+	add_number(&block, "weir-dead-offset", message->offset);
+	add_number(&block, "weir-dead-deliveries", message->deliveries);
+	add_number(&block, "weir-dead-sent", stamp);
+	if (message->holder_pid) {
+		add_number(&block, "weir-dead-uid", 0);
+		add_number(&block, "weir-dead-pid", message->holder_pid);
+	}
+	letter->spec = (struct spec){
+		.len = message->spec.len, .key_len = message->spec.key_len,
+		.headers_len = message->spec.headers_len + block.len,
+	};
+	letter->size = more + block.len;
+	letter->state = READY;
+	letter->pid = message->pid;
+	return letter;
+}
+
+/* The value of the last header of that name, or NULL. */
+static const char *find_header(const struct spec *spec, const unsigned char *bytes,
+			       const char *name, __u32 *length)
+{
+	__u32 at = spec_headers_at(spec), end = at + spec->headers_len;
+	const char *found = NULL;
+
+	while (at < end) {
+		struct weir_header header;
+
+		memcpy(&header, bytes + at, sizeof(header));
+		at += sizeof(header);
+		if (header.name_len == strlen(name) && !memcmp(bytes + at, name, header.name_len)) {
+			found = (const char *)bytes + at + header.name_len;
+			*length = header.value_len;
+		}
+		at = (at + header.name_len + header.value_len + 7) / 8 * 8;
+	}
+	return found;
+}
+
+static __u64 find_number(const struct spec *spec, const unsigned char *bytes, const char *name)
+{
+	__u32 length;
+	const char *value = find_header(spec, bytes, name, &length);
+
+	return value ? strtoull(value, NULL, 10) : ~0ULL;
+}
+
+static struct queue *find_origin(const struct spec *spec, const unsigned char *bytes)
+{
+	const char *value;
+	__u32 length;
+	int i;
+
+	value = find_header(spec, bytes, "weir-dead-queue", &length);
+	for (i = 0; value && i < QUEUES; i++)
+		if (world.queues[i] && strlen(world.queues[i]->name) == length &&
+		    !memcmp(world.queues[i]->name, value, length))
+			return world.queues[i];
+	return NULL;
+}
+
+/* Of those that died in one step any may be first. */
+static bool is_first(const struct queue *queue, const struct message *message)
+{
+	int i;
+
+	if (message->state != DYING)
+		return false;
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->state == DYING && queue->messages[i]->died < message->died)
+			return false;
+	return true;
+}
+
+/* One more is in @heir than the model has. */
+static void bury_one(struct queue *heir)
+{
+	const struct weir_desc *desc = observe_find(heir, heir->sent);
+	struct message *message, *letter;
+	const unsigned char *bytes;
+	struct queue *queue;
+	struct spec spec;
+
+	if (!desc)
+		disagree("dead letter %llu is in no slot", heir->sent);
+	spec = (struct spec){ desc->len, desc->key_len, desc->headers_len };
+	bytes = heir->pool + desc->pos;
+	queue = find_origin(&spec, bytes);
+	if (!queue || queue->heir != heir)
+		disagree("message %llu of %s is no dead letter for it", heir->sent, heir->name);
+	message = model_find(queue, find_number(&spec, bytes, "weir-dead-offset"));
+	if (!message || !is_first(queue, message))
+		disagree("message %llu of %s was not to be buried",
+			 message ? message->offset : ~0ULL, queue->name);
+	letter = model_dead_letter(queue, message, message->placed ? message->stamp :
+				   find_number(&spec, bytes, "weir-dead-sent"));
+	model_add(heir, letter);
+	observe_place(heir, letter, desc);
+	if (memcmp(bytes, letter->bytes, letter->size))
+		disagree("the bytes of dead letter %llu", letter->offset);
+	queue->dead_letters++;
+	tally.letters++;
+	model_gone(queue, message);
+}
+
+/* Whether the one that may be first and is the hardest to place has place for sure. */
+static bool has_place(const struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++) {
+		struct message *letter;
+		bool fits;
+
+		if (!is_first(queue, queue->messages[i]))
+			continue;
+		letter = model_dead_letter(queue, queue->messages[i], LONG_AT);
+		fits = model_room(queue->heir, letter->size, 0, 0) &&
+		       observe_fits(queue->heir, letter->size);
+		model_free(letter);
+		if (!fits)
+			return false;
+	}
+	return true;
+}
+
+/* Whether any that may be first has room. */
+static bool has_room(const struct queue *queue)
+{
+	bool room = false;
+	int i;
+
+	for (i = 0; i < queue->held && !room; i++) {
+		struct message *letter;
+
+		if (!is_first(queue, queue->messages[i]))
+			continue;
+		letter = model_dead_letter(queue, queue->messages[i], LONG_AT);
+		room = model_room(queue->heir, letter->size, 0, 0);
+		model_free(letter);
+	}
+	return room;
+}
+
+static void tick(void)
+{
+	const struct timespec time = { .tv_nsec = TICK_NS };
+
+	nanosleep(&time, NULL);
+}
+
+/* To the dead letter queue: whether anything came to be there. */
+static bool bequeath(struct queue *queue)
+{
+	struct queue *heir = queue->heir;
+	struct weir_info info;
+	int ticks;
+
+	if (heir->dead || queue->blocked == heir->freed || !has_room(queue))
+		return false;
+	for (ticks = 0; ticks < TICKS(patience); ticks++) {
+		get_info(heir, &info);
+		if (info.sent > heir->sent)
+			break;
+		if (ticks > BLOCKED_TICKS && !has_place(queue)) {
+			queue->blocked = heir->freed;
+			tally.blocked++;
+			return false;
+		}
+		tick();
+	}
+	if (ticks == TICKS(patience))
+		disagree("what is dead of %s is not buried", queue->name);
+	while (heir->sent < info.sent)
+		bury_one(heir);
+	return true;
+}
+
+static bool discard(struct queue *queue)
+{
+	int i;
+
+	for (i = queue->held - 1; i >= 0; i--) {
+		if (queue->messages[i]->state != DYING)
+			continue;
+		queue->dead_letters++;
+		model_gone(queue, queue->messages[i]);
+	}
+	return true;
+}
+
+static bool queue_calm_down(struct queue *queue)
+{
+	bool any = model_end_times(queue);
+
+	if (!model_count(queue, DYING))
+		return any;
+	return (queue->heir ? bequeath(queue) : discard(queue)) || any;
+}
+
+/* Whether the kernel is where the model is; if not, not yet perhaps. */
+static bool is_calm(const struct queue *queue)
+{
+	struct weir_info info;
+
+	get_info(queue, &info);
+	return info.expired >= queue->expired && info.dead >= queue->dead_letters &&
+	       info.delayed <= (__u64)model_count(queue, DELAYED) &&
+	       info.dying == (__u64)model_count(queue, DYING);
+}
+
+static int heirs(const struct queue *queue)
+{
+	return queue->heir ? 1 + heirs(queue->heir) : 0;
+}
+
+/* From the last heirs on: what goes there makes way for what comes from before them. */
+static bool calm_down_once(bool ever[QUEUES])
+{
+	bool any = false;
+	int i, nr_heirs;
+
+	for (nr_heirs = 0; nr_heirs < QUEUES; nr_heirs++)
+		for (i = 0; i < QUEUES; i++) {
+			if (!world.queues[i] || heirs(world.queues[i]) != nr_heirs)
+				continue;
+			while (queue_calm_down(world.queues[i]))
+				any = ever[i] = true;
+		}
+	return any;
+}
+
+void calm_down(void)
+{
+	bool ever[QUEUES] = { false };
+	int i, ticks;
+
+	while (calm_down_once(ever))
+		;
+	for (i = 0; i < QUEUES; i++)
+		for (ticks = 0; ever[i] && ticks < TICKS(patience); ticks++) {
+			if (is_calm(world.queues[i]))
+				break;
+			tick();
+		}
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/* The steps that say how a queue is to treat its messages. */
+#include "world.h"
+
+static const int messages[] = { 1, 7, 64, 65, 100, 128, 200, 300, 300, 300 };
+static const int bytes[] = { 4096, 4159, 20000, 65536, 100000, 150000, 262144, 262144 };
+
+bool is_heir(const struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < QUEUES; i++)
+		if (world.queues[i] && world.queues[i]->heir == queue)
+			return true;
+	return false;
+}
+
+/* Some of what a queue may do with what fails. */
+static void pick_ends(__u64 *seed, struct weir_policy *policy)
+{
+	policy->flags = random_below(seed, 3) ? WEIR_POLICY_DEAD_LETTER : WEIR_POLICY_DISCARD;
+	if (random_below(seed, 4))
+		policy->max_deliveries = 1 + random_below(seed, 3);
+}
+
+static void pick_policy(__u64 *seed, struct weir_policy *policy)
+{
+	policy->lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
+	if (!random_below(seed, 4)) {
+		policy->backoff_ns = !random_below(seed, 5) ? LONG_NS : SHORT_NS;
+		/* It is doubled until then. */
+		policy->backoff_max_ns = policy->backoff_ns == SHORT_NS ? 1 : 0;
+	}
+	if (!random_below(seed, 6))
+		policy->ttl_ns = random_below(seed, 4) ? LONG_NS : SHORT_NS;
+	if (random_below(seed, 2))
+		policy->priorities = 1 + random_below(seed, random_below(seed, 2) ? 4 : 32);
+	if (random_below(seed, 2))
+		policy->starve_after = 1 + random_below(seed, 5);
+	if (random_below(seed, 2))
+		pick_ends(seed, policy);
+}
+
+/*
+ * Who is to inherit; NULL: a descriptor that is none, of a queue that is not there, or
+ * not for writing. What an heir gets has to be seen, so it is none that is private.
+ */
+static struct queue *pick_heir(__u64 *seed, struct request *request, __u64 max_bytes)
+{
+	int i, from = random_below(seed, QUEUES);
+
+	request->flags = O_WRONLY;
+	for (i = 0; i < QUEUES; i++) {
+		struct queue *heir = world.queues[(from + i) % QUEUES];
+
+		if (!heir || heir->private || heir->policy.ttl_ns == SHORT_NS ||
+		    (heir->max_size < max_bytes / 4 && random_below(seed, 20)))
+			continue;
+		memcpy(request->heir, heir->name, sizeof(heir->name));
+		if (random_below(seed, 40))
+			return heir;
+		request->flags = O_RDONLY;
+		return NULL;
+	}
+	snprintf(request->heir, sizeof(request->heir), "model-none");
+	return NULL;
+}
+
+static int spoil_policy(__u64 *seed, struct weir_policy *policy)
+{
+	if (random_below(seed, 30))
+		return 0;
+	switch (random_below(seed, 7)) {
+	case 0: policy->max_messages = WEIR_MAX_MESSAGES + 1; break;
+	case 1: policy->max_bytes = WEIR_MIN_BYTES - 1; break;
+	case 2: policy->flags = WEIR_POLICY_DISCARD | WEIR_POLICY_DEAD_LETTER; break;
+	case 3: policy->flags = 0, policy->max_deliveries = 1; break;
+	case 4: policy->priorities = WEIR_MAX_PRIORITIES + 1; break;
+	case 5: policy->backoff_max_ns = WEIR_UNLIMITED + 1; break;
+	case 6: policy->flags |= 0x80000000U; break;
+	}
+	return -EINVAL;
+}
+
+static int check_heir(const struct weir_policy *policy, const struct queue *heir)
+{
+	if (!(policy->flags & WEIR_POLICY_DEAD_LETTER))
+		return 0;
+	if (!heir)
+		return -EBADF;
+	return heir->max_size < policy->max_bytes / WEIR_ALIGN * WEIR_ALIGN / 4 ? -EINVAL : 0;
+}
+
+static struct queue *add_queue(int i, const struct weir_create *create, struct queue *heir)
+{
+	struct queue *queue = calloc(1, sizeof(*queue));
+
+	memcpy(queue->name, create->name, sizeof(queue->name));
+	model_policy(queue, &create->policy, heir);
+	queue->most_messages = queue->policy.max_messages;
+	queue->most_units = queue->max_units;
+	queue->private = create->flags & WEIR_CREATE_PRIVATE;
+	queue->fd = -1;
+	world.queues[i] = queue;
+	world.all[world.nr_all++] = queue;
+	observe_open(queue);
+	return queue;
+}
+
+void step_create(__u64 *seed)
+{
+	int worker, i = random_below(seed, QUEUES), wanted = world.queues[i] ? -EEXIST : 0, error;
+	struct queue *heir = NULL;
+	struct weir_create *create;
+	struct request *request;
+
+	if ((wanted && random_below(seed, 10)) || !pick_worker(seed, &worker) ||
+	    world.nr_all == sizeof(world.all) / sizeof(world.all[0]))
+		return;
+	request = prepare(worker);
+	create = &request->create;
+	set_name(create->name, i);
+	create->type = WEIR_TYPE_QUEUE;
+	create->flags = random_below(seed, 4) ? 0 : WEIR_CREATE_PRIVATE;
+	create->policy.max_messages = messages[random_below(seed, 10)];
+	create->policy.max_bytes = bytes[random_below(seed, 8)];
+	pick_policy(seed, &create->policy);
+	error = spoil_policy(seed, &create->policy);
+	if (create->policy.flags & WEIR_POLICY_DEAD_LETTER)
+		heir = pick_heir(seed, request, create->policy.max_bytes);
+	if (!error)
+		error = check_heir(&create->policy, heir);
+	/* Which is looked at first is not said. */
+	if (wanted && error)
+		return;
+	wanted = wanted ?: error;
+	agree("create", ask(worker, work_create)->value, wanted);
+	if (!wanted)
+		add_queue(i, create, heir);
+}
+
+static bool inherits(const struct queue *queue, const struct queue *heir)
+{
+	for (; heir; heir = heir->heir)
+		if (heir == queue)
+			return true;
+	return false;
+}
+
+void step_alter(__u64 *seed)
+{
+	int worker, i = random_below(seed, QUEUES), wanted = 0;
+	struct queue *queue = world.queues[i], *heir = NULL;
+	struct weir_policy *policy;
+	struct request *request;
+
+	if (!pick_worker(seed, &worker) || (!queue && random_below(seed, 20)))
+		return;
+	request = prepare(worker);
+	set_name(request->alter.name, i);
+	policy = &request->alter.policy;
+	pick_policy(seed, policy);
+	policy->max_messages = queue ? 1 + random_below(seed, queue->most_messages) : 1;
+	policy->max_bytes = queue ? queue->most_units * WEIR_ALIGN : 4096;
+	if (queue && random_below(seed, 4))
+		policy->max_messages = queue->most_messages;
+	if (policy->max_bytes > 8192 && !random_below(seed, 4))
+		policy->max_bytes /= 2;
+	if (queue && is_heir(queue) && policy->ttl_ns == SHORT_NS)
+		policy->ttl_ns = 0;
+	if (queue && !random_below(seed, 40))
+		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
+	wanted = spoil_policy(seed, policy) ?: wanted;
+	if (policy->flags & WEIR_POLICY_DEAD_LETTER)
+		heir = pick_heir(seed, request, policy->max_bytes);
+	if (!wanted && (policy->flags & WEIR_POLICY_DEAD_LETTER) && !heir)
+		wanted = -EBADF;
+	else if (wanted && !heir && *request->heir)
+		return;
+	if (!queue && !wanted)
+		wanted = -ENOENT;
+	if (!wanted && inherits(queue, heir))
+		wanted = -ELOOP;
+	if (!wanted)
+		wanted = check_heir(policy, heir);
+	agree("alter", ask(worker, work_alter)->value, wanted);
+	if (wanted)
+		return;
+	model_policy(queue, policy, heir);
+	for (i = 0; i < QUEUES; i++)
+		if (world.queues[i])
+			world.queues[i]->blocked = ~0ULL;
+}
