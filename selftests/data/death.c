@@ -80,6 +80,30 @@ TEST_F(queue, many_leases)
 	EXPECT_EQ(MANY, raw_figure(self->name, "redelivered"));
 }
 
+/*
+ * What takes long to put back is back when the death is known, for whoever comes then.
+ * The holder keeps a descriptor open in the parent, so that only his death gives back.
+ */
+TEST_F(queue, all_at_once)
+{
+	const int most = WEIR_DEFAULT_MESSAGES - 1;
+	struct weir_info info;
+	struct holder holder;
+	struct weir_run run;
+	char bytes[128];
+
+	fill(self, most);
+	hold_in_child(&holder, if (take(self->reader, most)) _exit(1));
+	fill(self, 1);
+	proc_kill(holder.pid);
+	ASSERT_EQ(0, raw_info(self->name, &info));
+	EXPECT_EQ(0, info.leased);
+	EXPECT_EQ(most + 1, info.depth);
+	ASSERT_EQ(1, door_fetch(self->reader, bytes, sizeof(bytes), 0, &run));
+	EXPECT_EQ(0, run.offset);
+	EXPECT_EQ(2, run.deliveries);
+}
+
 TEST_F(queue, exits)
 {
 	pid_t child;
