@@ -78,6 +78,8 @@ struct weir_queue;
 struct weir_batch;
 /* Commands on their way, to be reaped when they are done. */
 struct weir_ring;
+/* What is to be done as a whole or not at all. */
+struct weir_transaction;
 
 /*
  * enum weir_door - the way into the kernel
@@ -438,6 +440,56 @@ int weir_batch_status(const struct weir_batch *batch, unsigned int i);
 
 /* weir_batch_failed - messages that the last settlement did not settle */
 unsigned int weir_batch_failed(const struct weir_batch *batch);
+
+/* ---- Transactions ----------------------------------------------------- */
+
+/*
+ * weir_txn_new - begins a transaction: what is sent and settled in it is done by
+ * weir_txn_commit(), on all its queues at one moment or on none, whoever is killed
+ * meanwhile
+ *
+ * At most WEIR_TXN_PARTS calls of weir_txn_send() and weir_txn_settle(), on at most
+ * WEIR_TXN_QUEUES queues; at most 1024 messages are sent, and as many settled.
+ */
+int weir_txn_new(struct weir_transaction **txn);
+
+/*
+ * weir_txn_send - sends messages, as a part of the transaction
+ * @messages: they, and what they point to, stay as they are until the commit
+ *
+ * They get consecutive offsets. -EACCES when the handle is not open to send, -EINVAL
+ * for no messages, too many, and too many parts.
+ */
+int weir_txn_send(struct weir_transaction *txn, struct weir_queue *queue,
+		  const struct weir_message *messages, unsigned int count);
+
+/*
+ * weir_txn_settle - settles messages of a batch, as a part of the transaction
+ *
+ * As weir_settle(), later. The batch is in flight until the commit: so it is in a
+ * transaction once. One of which nothing is held any more is not.
+ */
+int weir_txn_settle(struct weir_transaction *txn, struct weir_batch *batch,
+		    unsigned int first, unsigned int count, int op);
+
+/*
+ * weir_txn_commit - does all of it, or nothing
+ * @timeout_ns: how long to wait for room; nothing is held meanwhile
+ *
+ * Value: 0, and all is done, or -errno, and nothing is: as of weir_send_batch(); or
+ * -ESTALE when a message was not held any more, which weir_batch_status() then says of
+ * it, and the others are held as before. -EMSGSIZE when a queue can never have room
+ * for all that it is sent. It is nonblocking if the queue that was named first is.
+ * Whatever the value, the transaction is empty again, and can be filled anew.
+ */
+int weir_txn_commit(struct weir_transaction *txn, int64_t timeout_ns);
+
+/*
+ * weir_txn_free - drops the transaction, and what was not committed
+ *
+ * Its batches are still there, and hold what they held. NULL is fine.
+ */
+void weir_txn_free(struct weir_transaction *txn);
 
 /* ---- Through the program's own io_uring ------------------------------- */
 

@@ -241,7 +241,8 @@ static unsigned int settle_collect(struct weir_batch *batch, int res)
 		const struct span *span = &batch->spans[i];
 		int status = batch->settle[i].status;
 
-		if (!tried) {
+		/* Of what is too late that was said whatever became of the rest. */
+		if (!tried && status != -ESTALE) {
 			batch->failed += span->count;
 			continue;
 		}
@@ -263,7 +264,7 @@ static unsigned int settle_collect(struct weir_batch *batch, int res)
 
 /* ---- Commands --------------------------------------------------------- */
 
-static bool op_known(int op)
+bool op_known(int op)
 {
 	return op == WEIR_ACK || op == WEIR_RELEASE || op == WEIR_TERM;
 }

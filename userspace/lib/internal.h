@@ -8,6 +8,7 @@
  *   ring.c     many commands; an io_uring, or ioctl and poll (ring_poll.c)
  *   queue.c    the handle; send.c on it
  *   batch.c    receiving and settling; view.c checks what was received
+ *   txn.c      both, on several queues at once
  *   prep.c     the same for a ring of the caller's
  *
  * Whatever the kernel fills in is checked before it is used, so that a broken
@@ -166,6 +167,8 @@ int batch_begin_receive(struct weir_batch *batch, int op, int64_t timeout_ns,
 int batch_begin_settle(struct weir_batch *batch, unsigned int first,
 		       unsigned int count, struct fate fate,
 		       struct command *command);
+/* Whether it ends a lease; WEIR_EXTEND does not. */
+bool op_known(int op);
 /* The fate of @op, @ns from now; without a meaning where that cannot be said. */
 struct fate fate_in(int op, int64_t ns);
 int batch_complete(struct weir_batch *batch, int res);

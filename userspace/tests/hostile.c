@@ -123,6 +123,25 @@ static int plain_fetch(struct weir_fetch *fetch)
 	return 4;
 }
 
+/* The second part fails by @answer, at its last run. */
+static int plain_txn(const struct weir_txn *txn)
+{
+	const struct weir_part *part = (void *)(uintptr_t)txn->parts;
+	struct weir_run *runs = (void *)(uintptr_t)part[1].items;
+
+	if (txn->count != 2 || part[0].op != WEIR_PART_SEND || part[0].count != 3 ||
+	    part[1].op != WEIR_PART_SETTLE) {
+		errno = EINVAL;
+		return -1;
+	}
+	asked = runs[part[1].count - 1];
+	if (!answer)
+		return 0;
+	runs[part[1].count - 1].status = -answer;
+	errno = answer;
+	return -1;
+}
+
 static int lie_settle(struct weir_settle *settle)
 {
 	struct weir_run *runs = (void *)(uintptr_t)settle->runs;
@@ -155,6 +174,8 @@ int ioctl(int fd, unsigned long number, ...)
 		return 0;
 	case WEIR_IOC_FETCH:
 		return answer < 0 ? lie_fetch(arg) : plain_fetch(arg);
+	case WEIR_IOC_TXN:
+		return plain_txn(arg);
 	case WEIR_IOC_SETTLE:
 		return answer < 0 ? lie_settle(arg) : plain_settle(arg);
 	}
@@ -342,9 +363,79 @@ static bool extended_in_a_ring(struct weir_batch *batch)
 	return good;
 }
 
+static struct weir_queue *queue;	/* of with_batch() */
+
+/* Sends, and settles messages 0 and 2, in a transaction to which @error is said. */
+static int transact(struct weir_transaction *txn, struct weir_batch *batch, int error)
+{
+	static const struct weir_message messages[3];
+
+	answer = error;
+	if (weir_txn_send(txn, queue, messages, 3) ||
+	    weir_txn_settle(txn, batch, 0, 3, WEIR_ACK) ||
+	    weir_txn_settle(txn, batch, 3, 1, WEIR_ACK) != -EBUSY ||
+	    weir_settle(batch, 3, 1, WEIR_ACK) != -EBUSY)
+		return -1000;
+	return weir_txn_commit(txn, WEIR_NOW);
+}
+
+static bool statuses(struct weir_batch *batch, int a, int b, int c, int d)
+{
+	return weir_batch_status(batch, 0) == a && weir_batch_status(batch, 1) == b &&
+	       weir_batch_status(batch, 2) == c && weir_batch_status(batch, 3) == d;
+}
+
+/* What failed is held as before, but for what was too late. */
+static bool committed_or_held(struct weir_batch *batch)
+{
+	static const struct weir_message message;
+	struct weir_transaction *txn;
+	bool good;
+	int i;
+
+	answer = 0;
+	if (weir_txn_new(&txn) || weir_receive(batch, WEIR_NOW) != 4 ||
+	    weir_settle(batch, 1, 1, WEIR_RELEASE) != 1)
+		return false;
+	good = weir_txn_commit(txn, WEIR_NOW) == 0 &&
+	       weir_txn_settle(txn, batch, 1, 1, WEIR_ACK) == 0 &&
+	       weir_txn_settle(txn, batch, 0, 5, WEIR_ACK) == -EINVAL &&
+	       weir_txn_settle(txn, batch, 0, 4, WEIR_EXTEND) == -EINVAL &&
+	       weir_txn_send(txn, queue, &message, 0) == -EINVAL &&
+	       transact(txn, batch, EAGAIN) == -EAGAIN &&
+	       statuses(batch, WEIR_HELD, 0, WEIR_HELD, WEIR_HELD) &&
+	       transact(txn, batch, EBUSY) == -EBUSY &&
+	       statuses(batch, WEIR_HELD, 0, WEIR_HELD, WEIR_HELD) &&
+	       transact(txn, batch, ESTALE) == -ESTALE && asked.offset == 12 &&
+	       statuses(batch, WEIR_HELD, 0, -ESTALE, WEIR_HELD) &&
+	       transact(txn, batch, 0) == 0 && asked.offset == 10 &&
+	       statuses(batch, 0, 0, -ESTALE, WEIR_HELD);
+	for (i = 0; good && i < (int)WEIR_TXN_PARTS; i++)
+		good = weir_txn_send(txn, queue, &message, 1) == 0;
+	good = good && weir_txn_send(txn, queue, &message, 1) == -EINVAL &&
+	       weir_txn_settle(txn, batch, 3, 1, WEIR_ACK) == -EINVAL &&
+	       weir_settle(batch, 3, 1, WEIR_RELEASE) == 1;
+	weir_txn_free(txn);
+	return good;
+}
+
+/* One that is dropped leaves its batch as it was. */
+static bool dropped(struct weir_batch *batch)
+{
+	struct weir_transaction *txn;
+
+	answer = 0;
+	if (weir_txn_new(&txn) || weir_receive(batch, WEIR_NOW) != 4 ||
+	    weir_txn_settle(txn, batch, 0, 4, WEIR_TERM) ||
+	    weir_receive(batch, WEIR_NOW) != -EBUSY)
+		return false;
+	weir_txn_free(txn);
+	return statuses(batch, WEIR_HELD, WEIR_HELD, WEIR_HELD, WEIR_HELD) &&
+	       weir_settle(batch, 0, 4, WEIR_ACK) == 4;
+}
+
 static bool with_batch(int fd, bool (*test)(struct weir_batch *batch))
 {
-	struct weir_queue *queue;
 	struct weir_batch *batch;
 	bool good;
 
@@ -418,6 +509,8 @@ int main(void)
 	ok(with_batch(fd, extended_is_held), "what is extended is still held");
 	ok(with_batch(fd, released_is_not), "what is released is not, and waits");
 	ok(with_batch(fd, extended_in_a_ring), "both through a ring");
+	ok(with_batch(fd, committed_or_held), "a transaction is done, or all is held");
+	ok(with_batch(fd, dropped), "one that is dropped leaves all as it was");
 	ok(headers_round_trip(), "headers come back as they were put");
 	ok(options_sized(fd), "options that are newer than the library");
 	return tap_end();
