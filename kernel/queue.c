@@ -223,6 +223,19 @@ static int weir_waiter_wake(struct wait_queue_entry *wait, unsigned int mode,
 	return autoremove_wake_function(wait, mode, flags, key);
 }
 
+/* Somebody was quicker each time, which may go on for ever. */
+static int weir_patience_over(const struct weir_patience *patience)
+{
+	if (!patience->begun)
+		return 0;
+	cond_resched();
+	if (signal_pending(current))
+		return -ERESTARTSYS;
+	if (patience->timeout_ns > 0 && ktime_compare(ktime_get(), patience->end) >= 0)
+		return -ETIMEDOUT;
+	return 0;
+}
+
 int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 		    weir_ready_t ready, u64 arg, struct weir_patience *patience)
 {
@@ -234,13 +247,16 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 		.ready = ready,
 		.arg = arg,
 	};
-	int ret = 0;
+	int ret;
 
 	if (!patience->timeout_ns)
 		return -EAGAIN;
 	if (patience->elsewhere)
 		return -WEIR_MUST_WAIT;
 
+	ret = weir_patience_over(patience);
+	if (ret)
+		return ret;
 	weir_patience_begin(patience);
 	atomic_inc(&queue->waiters);
 	for (;;) {

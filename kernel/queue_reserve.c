@@ -82,7 +82,8 @@ static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_mes
 			return count;
 	} while (!ret);
 	if (ret == -ENOSPC) {
-		/* What is free is in pieces that are too small. */
+		/* What is free is in pieces that are too small. The search begins anew. */
+		rest->seek = 0;
 		*ready = weir_queue_freed_since;
 		*arg = rest->freed;
 		ret = -EAGAIN;

@@ -136,6 +136,44 @@ TEST_F(queue, small_one_passes_large_one)
 	EXPECT_EQ(0, proc_wait(large));
 }
 
+/*
+ * There is room, in pieces: a large one waits until pages side by side are free, also
+ * when it has looked behind them in vain before.
+ */
+TEST_F(queue, writer_waits_for_neighbours)
+{
+	enum { PARTS = 4, UNITS = 460 };
+	static char bytes[32768];
+	struct weir_run parts[PARTS], part, run;
+	int readers[3 * PARTS + 1], i;
+	pid_t child;
+
+	ASSERT_EQ(0, queue_remake(self, 0, 128 << 10));
+	for (i = 0; i < 3 * PARTS + 1; i++)
+		readers[i] = raw_open(self->name, O_RDONLY | O_NONBLOCK);
+	/* What is small holds its page, between large ones. */
+	for (i = 0; i < PARTS; i++) {
+		ASSERT_EQ(2, door_write(self->writer, bytes, 2));
+		ASSERT_EQ(0, door_hold(readers[i], &run));
+		ASSERT_EQ(511 * 64, door_write(self->writer, bytes, 511 * 64));
+		ASSERT_EQ(0, door_hold(readers[PARTS + i], &parts[i]));
+	}
+	for (i = 0; i < PARTS - 1; i++)
+		ASSERT_EQ(0, door_settle(readers[PARTS + i], &parts[i]));
+	for (i = 0; i < PARTS; i++) {
+		ASSERT_EQ(UNITS * 64, door_write(self->writer, bytes, UNITS * 64));
+		ASSERT_EQ(0, door_hold(readers[3 * PARTS], &part));
+		ASSERT_EQ(2, door_write(self->writer, bytes, 2));
+		ASSERT_EQ(0, door_hold(readers[2 * PARTS + i], &run));
+		ASSERT_EQ(0, door_settle(readers[3 * PARTS], &part));
+	}
+	EXPECT_EQ(-EAGAIN, door_write(self->writer, bytes, sizeof(bytes)));
+	child = writer(self->name, sizeof(bytes), sizeof(bytes));
+	wait_waiters(self->name, 1);
+	ASSERT_EQ(0, door_settle(readers[2 * PARTS - 1], &parts[PARTS - 1]));
+	EXPECT_EQ(0, proc_wait(child));
+}
+
 /* Each of those who wait gets one. */
 TEST_F(queue, each_reader_is_woken)
 {
