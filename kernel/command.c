@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/ctype.h>
 #include <linux/err.h>
 #include <linux/fs.h>
 #include <linux/slab.h>
@@ -318,6 +319,60 @@ static long weir_command_cancel(struct weir_queue_file *qfile,
 	return weir_uring_cancel(qfile, cancel.fetch);
 }
 
+static long weir_command_name(struct file *file, struct weir_command command)
+{
+	struct weir_name name;
+	const char *at;
+	int ret;
+
+	ret = weir_command_get(command, &name, sizeof(name));
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (name.flags || name.reserved)
+		return -EINVAL;
+	if (strnlen(name.name, sizeof(name.name)) == sizeof(name.name))
+		return -ENAMETOOLONG;
+	for (at = name.name; *at; at++) {
+		if (iscntrl(*at))
+			return -EINVAL;
+	}
+	return weir_queue_name(file->private_data, name.name);
+}
+
+static int weir_check_browse(const struct file *file, const struct weir_browse *browse)
+{
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (browse->flags & ~WEIR_BROWSE_PAYLOAD || browse->states & ~WEIR_BROWSE_STATES ||
+	    browse->reserved || browse->buffer % 8)
+		return -EINVAL;
+	return 0;
+}
+
+static long weir_command_browse(struct file *file, struct weir_command command)
+{
+	struct weir_queue_file *qfile = file->private_data;
+	struct weir_browse browse;
+	long ret;
+	int err;
+
+	err = weir_command_get(command, &browse, sizeof(browse));
+	if (!err)
+		err = weir_check_browse(file, &browse);
+	if (err)
+		return err;
+	/* There may be much to look at. */
+	if (command.elsewhere)
+		return -WEIR_MUST_WAIT;
+	weir_queue_settle_deaths(qfile->queue);
+	ret = weir_queue_browse(qfile->queue, &browse);
+	if (ret < 0 && ret != -EMSGSIZE)
+		return ret;
+	return weir_command_put(command, &browse, sizeof(browse)) ?: ret;
+}
+
 long weir_command_queue(struct file *file, struct weir_command command)
 {
 	struct weir_queue_file *qfile = file->private_data;
@@ -339,6 +394,10 @@ long weir_command_queue(struct file *file, struct weir_command command)
 		return weir_command_txn(command);
 	case _IOC_NR(WEIR_IOC_LAYOUT):
 		return weir_command_layout(qfile->queue, command);
+	case _IOC_NR(WEIR_IOC_NAME):
+		return weir_command_name(file, command);
+	case _IOC_NR(WEIR_IOC_BROWSE):
+		return weir_command_browse(file, command);
 	case _IOC_NR(WEIR_IOC_CANCEL):
 		return weir_command_cancel(qfile, command);
 	default:

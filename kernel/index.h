@@ -42,6 +42,7 @@
 struct weir_account;
 struct weir_consumer;
 struct weir_reason;
+struct weir_who;
 
 /**
  * enum weir_state - of an entry
@@ -72,8 +73,7 @@ struct weir_entry {
 		struct {
 			struct weir_entry *next; /* DRAFT, READY, DYING: in a chain */
 			struct weir_reason *text; /* DYING: counted, or NULL */
-			u32 last_uid;		/* DYING: who held it */
-			u32 last_pid;
+			struct weir_who *who;	/* DYING: who held it, counted, or NULL */
 		};
 		struct rb_node node;		/* RANKED */
 		u64 due;			/* LEASED, DELAYED: when that ends */

@@ -33,7 +33,8 @@
  * queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
  * them), queue_time.c and queue_pin.c what happens when time is over, queue_dead.c what
  * becomes of dead messages, queue_policy.c what was asked for, queue_file.c the openers
- * and consumers, and queue_park.c the commands that wait.
+ * and consumers, queue_name.c what these are called, queue_browse.c who only looks, and
+ * queue_park.c the commands that wait.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -154,13 +155,21 @@ struct weir_queue_file {
 	struct rb_root pins;		/* of its consumers */
 };
 
+/* Who a consumer is; shared by what tells of it. */
+struct weir_who {
+	refcount_t refs;
+	u32 uid;			/* effective, when it began to receive; and the process: */
+	u32 pid;			/* as the initial namespaces number them */
+	char name[WEIR_CONSUMER_NAME_SIZE]; /* "": it has none */
+};
+
 struct weir_consumer {
 	struct weir_queue_file *file;	/* invariant */
 	struct weir_death death;
 	/* all below protected by queue->lock */
 	struct rb_node node;		/* in file->consumers, unless it is being ended */
 	struct list_head pins;
-	u32 uid;			/* invariant; its effective uid */
+	struct weir_who *who;		/* counted */
 	u64 leased;			/* entries that it holds */
 	u32 lowest, highest;		/* no segment beyond these has any */
 };
@@ -289,6 +298,34 @@ static inline void weir_queue_settle_deaths(struct weir_queue *queue)
 
 /* weir_queue_add_consumer() - there is one now, or -ENOMEM; may sleep */
 int weir_queue_add_consumer(struct weir_queue_file *file);
+
+/* queue_name.c */
+
+/* weir_who_new() - current, without a name, counted; or NULL; may sleep */
+struct weir_who *weir_who_new(void);
+
+static inline struct weir_who *weir_who_get(struct weir_who *who)
+{
+	refcount_inc(&who->refs);
+	return who;
+}
+
+static inline void weir_who_put(struct weir_who *who)
+{
+	if (who && refcount_dec_and_test(&who->refs))
+		kfree(who);
+}
+
+/* weir_queue_name() - current, as a consumer of @file, is called @name; may sleep */
+int weir_queue_name(struct weir_queue_file *file, const char *name);
+
+/* queue_browse.c */
+
+/*
+ * weir_queue_browse() - as WEIR_IOC_BROWSE, of arguments that were checked: how many, or
+ * -errno; @browse says then what was filled. May sleep.
+ */
+long weir_queue_browse(struct weir_queue *queue, struct weir_browse *browse);
 
 /* queue_send.c */
 

@@ -45,8 +45,7 @@ void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 	lockdep_assert_held(&queue->lock);
 	trace_weir_dead(queue, entry);
 	entry->state = WEIR_DYING;
-	entry->last_uid = holder ? holder->uid : 0;
-	entry->last_pid = holder ? pid_nr(holder->death.pid) : 0;
+	entry->who = holder ? weir_who_get(holder->who) : NULL;
 	entry->reason = reason;
 	entry->text = weir_reason_get(text);
 	weir_chain_add_row(&queue->dying, entry, entry);
@@ -75,7 +74,7 @@ static const char *const weir_death_reasons[] = {
 /* Headers, one behind the other as they are in a message. */
 struct weir_block_of_headers {
 	u32 len;
-	u8 bytes[1024];
+	u8 bytes[1536];
 };
 
 static void weir_headers_add(struct weir_block_of_headers *block, const char *name,
@@ -107,6 +106,7 @@ static void weir_dead_headers(const struct weir_queue *queue, const struct weir_
 {
 	const char *reason = weir_death_reasons[entry->reason];
 	const char *name = weir_object_name(&queue->object);
+	const struct weir_who *who = entry->who;
 
 	block->len = 0;
 	weir_headers_add(block, "weir-dead-reason", reason, strlen(reason));
@@ -116,10 +116,12 @@ static void weir_dead_headers(const struct weir_queue *queue, const struct weir_
 	weir_headers_add_number(block, "weir-dead-offset", entry->offset);
 	weir_headers_add_number(block, "weir-dead-deliveries", entry->deliveries);
 	weir_headers_add_number(block, "weir-dead-sent", weir_entry_desc(entry)->stamp_ns);
-	if (!entry->last_pid)
+	if (!who)
 		return;
-	weir_headers_add_number(block, "weir-dead-uid", entry->last_uid);
-	weir_headers_add_number(block, "weir-dead-pid", entry->last_pid);
+	weir_headers_add_number(block, "weir-dead-uid", who->uid);
+	weir_headers_add_number(block, "weir-dead-pid", who->pid);
+	if (*who->name)
+		weir_headers_add(block, "weir-dead-consumer", who->name, strlen(who->name));
 }
 
 /* A draft in @heir that is @entry and what became of it; or an error. */
@@ -155,12 +157,19 @@ static int weir_dead_copy(struct weir_queue *queue, const struct weir_entry *ent
 	return ret;
 }
 
+/* What is noted of an entry that is DYING. */
+static void weir_dead_forget(const struct weir_entry *entry)
+{
+	weir_reason_put(entry->text);
+	weir_who_put(entry->who);
+}
+
 /* @entry, the first of the dying, is gone. */
 static void weir_dead_gone(struct weir_queue *queue, struct weir_freed *freed)
 {
 	struct weir_entry *entry = weir_chain_take(&queue->dying);
 
-	weir_reason_put(entry->text);
+	weir_dead_forget(entry);
 	weir_entry_gone(queue, entry, freed);
 	queue->nr_dying--;
 	queue->dead_letters++;
@@ -275,5 +284,5 @@ void weir_queue_dead_exit(struct weir_queue *queue)
 {
 	cancel_delayed_work_sync(&queue->burial);
 	while (queue->dying.first)
-		weir_reason_put(weir_chain_take(&queue->dying)->text);
+		weir_dead_forget(weir_chain_take(&queue->dying));
 }

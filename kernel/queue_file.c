@@ -81,8 +81,10 @@ static void weir_consumer_unlink(struct weir_consumer *consumer)
 static void weir_consumer_free(struct weir_consumer *consumer)
 {
 	/* Entries that were lost track of, of which a warning told, have it as holder. */
-	if (!consumer->leased)
-		kfree(consumer);
+	if (consumer->leased)
+		return;
+	weir_who_put(consumer->who);
+	kfree(consumer);
 }
 
 /* Puts back some, and lets go of some that it pins: true when nothing is left. */
@@ -242,9 +244,13 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 	new = kzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
+	new->who = weir_who_new();
+	if (!new->who) {
+		kfree(new);
+		return -ENOMEM;
+	}
 	new->file = file;
 	RB_CLEAR_NODE(&new->node);
-	new->uid = __kuid_val(current_euid());
 	INIT_LIST_HEAD(&new->pins);
 	weir_death_watch(&new->death, weir_consumer_died, &queue->deaths);
 

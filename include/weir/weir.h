@@ -441,6 +441,43 @@ int weir_batch_status(const struct weir_batch *batch, unsigned int i);
 /* weir_batch_failed - messages that the last settlement did not settle */
 unsigned int weir_batch_failed(const struct weir_batch *batch);
 
+/* ---- Looking at messages ---------------------------------------------- */
+
+/*
+ * weir_name - what this process, as a consumer through this handle, is called when
+ * others are told of it: of up to 63 bytes; NULL or "": nothing
+ */
+int weir_name(struct weir_queue *queue, const char *name);
+
+/* struct weir_browse_options - which messages; 0 is always the default */
+struct weir_browse_options {
+	size_t		size;
+	uint64_t	first;		/* offsets from here on */
+	uint64_t	end;		/* and below this; 0: all */
+	uint32_t	states;		/* WEIR_BROWSE_*; 0: all */
+	uint32_t	flags;		/* WEIR_BROWSE_BARE */
+};
+
+/* Without the messages themselves: the views have a descriptor, and data is NULL. */
+#define WEIR_BROWSE_BARE	(1U << 0)
+
+/*
+ * weir_browse_fn - is given one message; what is not 0 ends it
+ * @browsed, @view: valid until it returns
+ */
+typedef int weir_browse_fn(const struct weir_browsed *browsed, const struct weir_view *view,
+			   void *context);
+
+/*
+ * weir_browse - calls @each for every message, without taking any
+ *
+ * In no order of theirs. What is there all the time is told once, what comes or goes
+ * meanwhile perhaps. The handle must be open for receiving. Value: 0, or what @each
+ * returned to end it, or -errno.
+ */
+int weir_browse(struct weir_queue *queue, const struct weir_browse_options *options,
+		weir_browse_fn *each, void *context);
+
 /* ---- Transactions ----------------------------------------------------- */
 
 /*

@@ -44,7 +44,7 @@ test_commands() {
 	offers se = send
 	offers -j rec = recv
 	offers nonsense '' = ''
-	offers queue '' = alter create destroy list purge show
+	offers queue '' = alter browse create destroy list purge show
 }
 
 test_queues() {
@@ -53,12 +53,14 @@ test_queues() {
 	weir queue create beta
 	offers send al = alpha alps
 	offers queue destroy b = beta
+	offers queue browse b = beta
 	offers queue show alpha '' = ''
 }
 
 test_options() {
 	offers queue create --m = --max-deliveries --messages --mode
-	offers recv q --no = --no-settle
+	offers recv q --n = --name --no-settle
+	offers queue show q --l = --leases
 }
 
 test_topics() {

@@ -57,7 +57,7 @@ test_leases() {
 		1h=3600000000000 7d=604800000000000 unlimited=9223372036854775807; do
 		status 0 weir queue create q --lease "${lease%=*}"
 		equal "${lease%=*}" "${lease#*=}" "$(figure q lease_ns)"
-		weir queue show q | grep -q "^lease_ns  *${lease#*=}\$" || fail "show"
+		weir queue show q | grep -q "^lease  *${lease%=*}\$" || fail "show"
 		equal "${lease%=*}" "${lease#*=}" "$(weir -j queue show q | field lease_ns)"
 		weir queue destroy q
 	done

@@ -15,7 +15,7 @@ static const char *directive_end(const char *at)
 		end = strchr(at, '}');
 		return end && end > at + 3 ? end + 1 : NULL;
 	}
-	return at[1] && strchr("vkotun%", at[1]) ? at + 2 : NULL;
+	return at[1] && strchr("vkotupdn%", at[1]) ? at + 2 : NULL;
 }
 
 int format_check(const char *format, const char **bad)
@@ -77,6 +77,12 @@ static void add_directive(struct text *text, const char *at, const char *end,
 	case 'u':
 		text_printf(text, "%u", view->desc.uid);
 		break;
+	case 'p':
+		text_printf(text, "%u", view->desc.priority);
+		break;
+	case 'd':
+		text_printf(text, "%u", view->desc.deliveries);
+		break;
 	case 'h':
 		add_header(text, view, at + 3, end - at - 4);
 		break;
@@ -135,9 +141,8 @@ static json_t *base64(const unsigned char *bytes, size_t len)
 	return string;
 }
 
-/* As @name, or in base64 as @name64 where it is not UTF-8. */
-static void set_bytes(json_t *object, const char *name, const char *name64,
-		      const void *bytes, size_t len)
+void set_bytes(json_t *object, const char *name, const char *name64,
+	       const void *bytes, size_t len)
 {
 	json_t *string = json_stringn(bytes, len);
 
@@ -165,15 +170,16 @@ static json_t *headers_json(const struct weir_view *view)
 	return array;
 }
 
-void format_json(struct text *text, const struct weir_view *view)
+static json_t *message_json(const struct weir_view *view)
 {
 	const struct weir_desc *desc = &view->desc;
 	json_t *object;
 
-	object = json_pack("{sI sI si sI sI sI}",
+	object = json_pack("{sI sI sI si sI sI sI}",
 			   "offset", (json_int_t)desc->offset,
 			   "stamp_ns", (json_int_t)desc->stamp_ns,
-			   "deliveries", (int)desc->deliveries,
+			   "deliveries", (json_int_t)desc->deliveries,
+			   "priority", (int)desc->priority,
 			   "uid", (json_int_t)desc->uid,
 			   "gid", (json_int_t)desc->gid,
 			   "pid", (json_int_t)desc->pid);
@@ -183,5 +189,30 @@ void format_json(struct text *text, const struct weir_view *view)
 	if (desc->headers_len)
 		json_object_set_new(object, "headers", headers_json(view));
 	set_bytes(object, "value", "value_base64", view->data, desc->len);
+	return object;
+}
+
+void format_json(struct text *text, const struct weir_view *view)
+{
+	text_json(text, message_json(view));
+}
+
+static const char *state_name(uint32_t state)
+{
+	switch (state) {
+	case WEIR_BROWSE_READY: return "ready";
+	case WEIR_BROWSE_DELAYED: return "delayed";
+	case WEIR_BROWSE_LEASED: return "leased";
+	case WEIR_BROWSE_DYING: return "dying";
+	default: return "unknown";
+	}
+}
+
+void format_browsed(struct text *text, const struct weir_browsed *browsed,
+		    const struct weir_view *view)
+{
+	json_t *object = message_json(view);
+
+	json_object_set_new(object, "state", json_string(state_name(browsed->state)));
 	text_json(text, object);
 }

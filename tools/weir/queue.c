@@ -147,8 +147,24 @@ enum status queue_list(const struct args *args)
 	return ret ? (enum status)ret : print_end();
 }
 
+/* Limits as they are written, and without the unit that -j has. */
+static bool print_duration(const char *name, uint64_t ns)
+{
+	size_t len = strlen(name);
+	char text[DURATION_SIZE], stem[32];
+
+	if (len < 4 || len > sizeof(stem) || strcmp(name + len - 3, "_ns"))
+		return false;
+	snprintf(stem, sizeof(stem), "%.*s", (int)len - 3, name);
+	printf("%-16s %s\n", stem, strcmp(stem, "oldest_age") ? duration_exact(ns, text) :
+								 duration_short(ns, text));
+	return true;
+}
+
 static void print_field(const char *name, json_t *value)
 {
+	if (print_duration(name, json_integer_value(value)))
+		return;
 	if (json_is_string(value))
 		printf("%-16s %s\n", name, json_string_value(value));
 	else
@@ -163,6 +179,8 @@ enum status queue_show(const struct args *args)
 	json_t *object, *value;
 	int ret;
 
+	if (args->values[OPT_LEASES])
+		return queue_leases(args);
 	ret = weir_info(name, &info, sizeof(info));
 	if (!ret && info.type != WEIR_TYPE_QUEUE)
 		ret = -ENOENT;

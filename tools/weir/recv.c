@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 /* weir recv */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include "weir.h"
 
@@ -201,6 +203,15 @@ static int count_ready(struct receiver *receiver)
 	return ret;
 }
 
+static bool name_fits(const char *name)
+{
+	size_t len = strlen(name), i;
+
+	for (i = 0; i < len && !iscntrl((unsigned char)name[i]); i++)
+		;
+	return i == len && len < WEIR_CONSUMER_NAME_SIZE;
+}
+
 static enum status receiver_options(struct receiver *receiver)
 {
 	const char *const *values = receiver->args->values;
@@ -221,6 +232,9 @@ static enum status receiver_options(struct receiver *receiver)
 	if (receiver->format && receiver->args->json)
 		return usage(receiver->args->verb,
 			     "--format and -j exclude each other");
+	if (values[OPT_NAME] && !name_fits(values[OPT_NAME]))
+		return usage(receiver->args->verb,
+			     "--name: it has up to 63 bytes and no control characters");
 	if (!values[OPT_TIMEOUT])
 		return DONE;
 	if (!receiver->waits)
@@ -250,6 +264,8 @@ static int receiver_open(struct receiver *receiver)
 	receiver->at_a_time = receiver->sink.is_pipe ? 1 : BATCH;
 	batch.max_messages = receiver->at_a_time;
 	ret = weir_queue_open(receiver->name, &open, &receiver->queue);
+	if (!ret && receiver->args->values[OPT_NAME])
+		ret = weir_name(receiver->queue, receiver->args->values[OPT_NAME]);
 	if (!ret && !receiver->waits)
 		ret = count_ready(receiver);
 	if (!ret)

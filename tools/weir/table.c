@@ -52,6 +52,14 @@ const struct option_spec options[NR_OPTIONS] = {
 		"wait no longer than this, in all" },
 	[OPT_FORMAT] = { "format", 'F', "FORMAT",
 		"what is printed of a message (weir help formats)" },
+	[OPT_LEASES] = { "leases", 0, NULL,
+		"its leased messages, and who has them" },
+	[OPT_FROM] = { "from", 0, "OFFSET",
+		"begin with this offset" },
+	[OPT_MOST] = { "count", 'n', "N",
+		"no more than N messages" },
+	[OPT_NAME] = { "name", 0, "NAME",
+		"what others are told who has its messages" },
 };
 
 #define POLICY	(BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) | \
@@ -77,10 +85,23 @@ const struct verb verbs[] = {
 	}, {
 		.object = "queue", .name = "show", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_show,
+		.options = BIT(OPT_LEASES),
 		.summary = "show limits and figures of a queue",
 		.text =
 "Shows the limits and figures of a queue, by the names that they have in\n"
-"/sys/class/weir/NAME.\n",
+"/sys/class/weir/NAME; durations are in nanoseconds there and with -j, and then\n"
+"their names end in _ns. With --leases instead each message that is leased: who\n"
+"has it, how often it was delivered, since when it is in the queue, and how long\n"
+"the lease lasts.\n",
+	}, {
+		.object = "queue", .name = "browse", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true, .run = queue_browse,
+		.options = BIT(OPT_FROM) | BIT(OPT_MOST) | BIT(OPT_FORMAT),
+		.summary = "look at messages without taking them",
+		.text =
+"Prints the messages of a queue, also those that are leased or not to be delivered\n"
+"yet, in the order in which they were sent, as recv does. None is taken, and\n"
+"nothing changes.\n",
 	}, {
 		.object = "queue", .name = "alter", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_alter,
@@ -121,7 +142,7 @@ const struct verb verbs[] = {
 		.least = 1, .most = 1, .takes_queue = true,
 		.options = BIT(OPT_COUNT) | BIT(OPT_FOLLOW) |
 			   BIT(OPT_NO_SETTLE) | BIT(OPT_TIMEOUT) |
-			   BIT(OPT_FORMAT),
+			   BIT(OPT_FORMAT) | BIT(OPT_NAME),
 		.run = receive_messages,
 		.summary = "receive messages from a queue",
 		.text =
@@ -166,16 +187,17 @@ const struct topic topics[] = {
 "--priorities     1 to 32; messages then have 0 to one less\n"
 "A message has at most a quarter of --bytes, and 16M. A dead letter queue has to\n"
 "take messages as large as the queue whose dead letters it gets.\n" },
-	{ "formats", "what recv --format knows",
+	{ "formats", "what the --format of recv and browse knows",
 "%v        the message            %o        its offset\n"
 "%k        its key                %t        when it was sent, UTC\n"
 "%h{NAME}  its header NAME        %u        the sender's user id\n"
+"%p        its priority           %d        how often it was delivered\n"
 "%n        a newline              %%        a percent sign\n"
 "With a format no newline is added.\n" },
 	{ "json", "what -j prints",
 "One object a line. Figures have the names that they have in /sys/class/weir.\n"
 "A message has value, key and headers, or value_base64, key_base64 where they\n"
-"are not UTF-8.\n" },
+"are not UTF-8; with browse, a state: ready, delayed, leased or dying.\n" },
 	{ "exit", "exit statuses",
 "0 done             4 denied\n"
 "1 failed           5 full, or a limit\n"

@@ -53,10 +53,14 @@ enum option_id {
 	OPT_NO_SETTLE,
 	OPT_TIMEOUT,
 	OPT_FORMAT,
+	OPT_LEASES,
+	OPT_FROM,
+	OPT_MOST,
+	OPT_NAME,
 	NR_OPTIONS,
 };
 
-#define BIT(id)	(1U << (id))
+#define BIT(id)	(1ULL << (id))
 
 struct option_spec {
 	const char	*name;		/* NULL: a letter only */
@@ -84,7 +88,7 @@ struct verb {
 	unsigned int	least, most;	/* words */
 	bool		takes_queue;	/* as its first word */
 	bool		no_defaults;	/* what is not named stays as it is */
-	unsigned int	options;	/* BIT(OPT_*) */
+	uint64_t	options;	/* BIT(OPT_*) */
 	const char	*summary;
 	const char	*text;
 	enum status	(*run)(const struct args *args);
@@ -136,6 +140,14 @@ int parse_lease(const char *text, uint64_t *ns);
 int parse_mode(const char *text, uint32_t *mode);
 int parse_delimiter(const char *text, char *delimiter);
 
+/* ---- duration.c ------------------------------------------------------- */
+
+#define DURATION_SIZE	32
+
+/* As parse_pause() reads it; and roughly, of up to 6 characters. */
+const char *duration_exact(uint64_t ns, char text[DURATION_SIZE]);
+const char *duration_short(uint64_t ns, char text[DURATION_SIZE]);
+
 /* ---- fail.c ----------------------------------------------------------- */
 
 /* "weir: queue 'q': what; what to do" of an errno, and its exit status. */
@@ -175,6 +187,12 @@ int format_check(const char *format, const char **bad);
 void format_message(struct text *text, const char *format,
 		    const struct weir_view *view);
 void format_json(struct text *text, const struct weir_view *view);
+/* The same of one that is looked at. */
+void format_browsed(struct text *text, const struct weir_browsed *browsed,
+		    const struct weir_view *view);
+/* As @name, or in base64 as @name64 where it is not UTF-8. */
+void set_bytes(json_t *object, const char *name, const char *name64,
+	       const void *bytes, size_t len);
 
 /* ---- sink.c ----------------------------------------------------------- */
 
@@ -211,6 +229,8 @@ enum status queue_create(const struct args *args);
 enum status queue_alter(const struct args *args);
 enum status queue_list(const struct args *args);
 enum status queue_show(const struct args *args);
+enum status queue_browse(const struct args *args);
+enum status queue_leases(const struct args *args);
 enum status queue_purge(const struct args *args);
 enum status queue_destroy(const struct args *args);
 enum status send_messages(const struct args *args);

@@ -89,6 +89,19 @@ AT(weir_settle, count, 8);
 SIZE(weir_layout, 32);
 AT(weir_layout, pool_offset, 16);
 
+SIZE(weir_name, 72);
+AT(weir_name, flags, 64);
+
+SIZE(weir_browse, 48);
+AT(weir_browse, buffer, 16);
+AT(weir_browse, slot, 32);
+
+SIZE(weir_browsed, 192);
+AT(weir_browsed, left_ns, 64);
+AT(weir_browsed, state, 80);
+AT(weir_browsed, holder_uid, 88);
+AT(weir_browsed, holder, 96);
+
 SIZE(weir_cancel, 16);
 AT(weir_cancel, flags, 8);
 
@@ -101,6 +114,7 @@ AT(weir_uring_cmd, len, 8);
 
 SIZE_64(weir_create_options, 96);
 SIZE_64(weir_open_options, 16);
+SIZE_64(weir_browse_options, 32);
 SIZE_64(weir_batch_options, 40);
 SIZE_64(weir_ring_options, 16);
 SIZE_64(weir_view, 88);

@@ -9,6 +9,7 @@
  *   queue.c    the handle; send.c on it
  *   batch.c    receiving and settling; view.c checks what was received
  *   txn.c      both, on several queues at once
+ *   browse.c   looking at what is there
  *   prep.c     the same for a ring of the caller's
  *
  * Whatever the kernel fills in is checked before it is used, so that a broken
@@ -177,6 +178,8 @@ void batch_abandon(struct weir_batch *batch);
 
 /* ---- view.c ----------------------------------------------------------- */
 
+/* Whether the message of @view, by its descriptor, lies in @length bytes at @base. */
+bool view_fill(struct weir_view *view, const char *base, uint64_t length, uint64_t *ends);
 /* Fills the views of @count messages that FETCH said to have given. */
 int batch_load(struct weir_batch *batch, unsigned int count);
 

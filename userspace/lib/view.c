@@ -38,6 +38,11 @@ static inline bool view_place(struct weir_view *view, const char *base,
 	return end <= length;
 }
 
+bool view_fill(struct weir_view *view, const char *base, uint64_t length, uint64_t *ends)
+{
+	return view_place(view, base, length, ends);
+}
+
 static bool run_fits(const struct weir_run *run, const struct area *index)
 {
 	uint64_t slots = index->length / sizeof(struct weir_desc);

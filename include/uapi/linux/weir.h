@@ -109,6 +109,8 @@
  *   SETTLE   a queue  reading     no         messages settled
  *   TXN      a queue  any         for room   0
  *   LAYOUT   a queue  any         no         0
+ *   NAME     a queue  reading     no         0
+ *   BROWSE   a queue  reading     no         messages told of
  *   CANCEL   a queue  any         no         commands met
  *
  * Through a ring a command that has to wait does not hold up the ring; the
@@ -235,6 +237,7 @@ struct weir_version {
  *   weir-dead-uid         the effective uid, and
  *   weir-dead-pid         the process, that held it until then, as the initial
  *                         namespaces number them; if anybody did
+ *   weir-dead-consumer    what he called himself (WEIR_IOC_NAME), if anything
  */
 struct weir_policy {
 	__u64	max_messages;	/* that it holds, in whatever state */
@@ -628,6 +631,70 @@ struct weir_layout {
 	__u64	pool_length;	/* out: bytes */
 };
 
+/* Bytes of a consumer's name with its NUL. */
+#define WEIR_CONSUMER_NAME_SIZE	64
+
+/*
+ * WEIR_IOC_NAME, on a queue opened for reading: the calling process is a consumer
+ * from now on, as if it had received, and is called so when others are told of it. It is
+ * any text without control characters, for people: nobody sees to it that it is true, or
+ * that it is the only one. "" takes it away.
+ */
+struct weir_name {
+	char	name[WEIR_CONSUMER_NAME_SIZE]; /* ENAMETOOLONG without a NUL */
+	__u32	flags;		/* 0 */
+	__u32	reserved;	/* 0 */
+};
+
+/*
+ * WEIR_IOC_BROWSE, on a queue opened for reading, WEIR_CREATE_PRIVATE too: tells of
+ * messages without taking them, and changes nothing. Value: how many. They come in the
+ * order of their slots, which is no order of theirs, from @slot on, as many as fit into
+ * the buffer; then @slot says where to go on, and is WEIR_BROWSE_END when there are no
+ * more. Begun with 0 and gone on with so, whatever others do meanwhile: what is there all
+ * the time, in states that are asked for, is told exactly once, what comes or goes
+ * perhaps, and each one whole and as it was at one moment.
+ *
+ * The buffer is filled with one record a message, each a struct weir_browsed, with
+ * WEIR_BROWSE_PAYLOAD followed by the message, and all that takes a multiple of
+ * WEIR_ALIGN. EMSGSIZE when the first one does not fit, with the size that it needs in
+ * @buffer_len, and @slot where to go on.
+ */
+struct weir_browse {
+	__u64	first;		/* offsets below are left out, */
+	__u64	end;		/* and this one and those above; 0: none */
+	__u64	buffer;		/* void *, aligned to 8 */
+	__u64	buffer_len;	/* in: bytes at @buffer; out: bytes filled */
+	__u32	slot;		/* in and out */
+	__u32	states;		/* WEIR_BROWSE_*, of these; 0: of all */
+	__u32	flags;		/* WEIR_BROWSE_PAYLOAD */
+	__u32	reserved;	/* 0 */
+};
+
+#define WEIR_BROWSE_END		(~0U)
+#define WEIR_BROWSE_PAYLOAD	(1U << 0)
+
+/* What is to be delivered, is not to be yet, is delivered, is dead. */
+#define WEIR_BROWSE_READY	(1U << 0)
+#define WEIR_BROWSE_DELAYED	(1U << 1)
+#define WEIR_BROWSE_LEASED	(1U << 2)
+#define WEIR_BROWSE_DYING	(1U << 3)
+#define WEIR_BROWSE_STATES	(WEIR_BROWSE_READY | WEIR_BROWSE_DELAYED | \
+				 WEIR_BROWSE_LEASED | WEIR_BROWSE_DYING)
+
+/* struct weir_browsed - a message, as it is told by BROWSE */
+struct weir_browsed {
+	struct weir_desc desc;	/* @pos counts from @buffer; 0: without the message */
+	__u64	left_ns;	/* until the lease, or the delay, ends; WEIR_UNLIMITED: */
+	__u64	expires_ns;	/* never; and likewise until it expires */
+	__u32	state;		/* one of WEIR_BROWSE_* */
+	__u32	size;		/* of this record; the next one is behind it */
+	__u32	holder_uid;	/* who has it, or had it last if it is dying, as in */
+	__u32	holder_pid;	/* struct weir_desc; 0: nobody */
+	char	holder[WEIR_CONSUMER_NAME_SIZE]; /* his name, "": he has none */
+	__u64	reserved[4];	/* 0 */
+};
+
 /*
  * WEIR_IOC_CANCEL, on a queue: ends FETCH commands that wait for a message,
  * and came through an io_uring and this descriptor: their CQEs say ECANCELED,
@@ -659,6 +726,8 @@ struct weir_uring_cmd {
 #define WEIR_IOC_SETTLE		_IOWR(WEIR_IOC_TYPE, 0x12, struct weir_settle)
 #define WEIR_IOC_LAYOUT		_IOWR(WEIR_IOC_TYPE, 0x13, struct weir_layout)
 #define WEIR_IOC_CANCEL		_IOWR(WEIR_IOC_TYPE, 0x14, struct weir_cancel)
+#define WEIR_IOC_NAME		_IOWR(WEIR_IOC_TYPE, 0x16, struct weir_name)
+#define WEIR_IOC_BROWSE		_IOWR(WEIR_IOC_TYPE, 0x17, struct weir_browse)
 #define WEIR_IOC_TXN		_IOWR(WEIR_IOC_TYPE, 0x18, struct weir_txn)
 
 #endif /* _UAPI_LINUX_WEIR_H */
