@@ -393,6 +393,13 @@ int weir_settle(struct weir_batch *batch, unsigned int first,
 		unsigned int count, int op);
 
 /*
+ * weir_reject - as weir_settle() with WEIR_TERM, saying why
+ * @reason: of up to WEIR_REASON_MAX bytes, or NULL; the dead letters say it
+ */
+int weir_reject(struct weir_batch *batch, unsigned int first,
+		unsigned int count, const char *reason);
+
+/*
  * weir_release - gives messages of the batch back, to be delivered again after
  * a while
  * @delay_ns: not before so long from now, rounded up to ms; 0: at once

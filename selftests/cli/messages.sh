@@ -204,4 +204,40 @@ test_many_processes() {
 	{ seq -f '1 %g' 500; seq -f '2 %g' 500; seq -f '3 %g' 500; } | sort | cmp - got
 }
 
+# It waits no longer than that for room, and tells what was sent.
+test_send_timeout() {
+	with_queue --messages 3
+	status 6 weir send q 1 2 3 4 5 --timeout 50ms
+	grep -q 'the first 3 were sent' err || fail "$(cat err)"
+	equal depth 3 "$(figure q depth)"
+	status 6 weir send q --timeout 0 4
+	[ "$(grep -c waiting err)" = 0 ]
+	weir send q --timeout 1h 4 2> err &
+	until_true has_figure q waiters 1
+	weir recv q -n 1 > /dev/null
+	wait $!
+	equal depth 3 "$(figure q depth)"
+	status 2 weir send q --timeout x 5
+}
+
+# What a slow reader has for longer than that is delivered again, and he is told.
+test_lease() {
+	with_queue
+	seq 3 | weir send q
+	{ until_true has_figure q expired 1; cat > got; } < <(
+		rc=0
+		weir recv q -n 1 --lease 1ns 2> said || rc=$?
+		echo $rc > rc
+	)
+	until_true [ -s rc ]
+	equal status 1 "$(cat rc)"
+	grep -q '1 were printed too late' said || fail "$(cat said)"
+	equal depth 3 "$(figure q depth)"
+	# In time.
+	status 0 weir recv q --lease 1h -F '%d %v%n'
+	printf '2 1\n1 2\n1 3\n' | cmp - out
+	status 2 weir recv q --lease 0
+	status 2 weir recv q --lease x
+}
+
 run_tests

@@ -94,6 +94,35 @@ test_show_is_sysfs() {
 	weir queue destroy --force q
 }
 
+# What becomes of dead messages can be taken back.
+test_alter_away() {
+	weir queue create heir
+	weir queue create q --dead-letter heir --max-deliveries 2
+	status 2 weir queue alter q --no-dead-letter
+	status 2 weir queue alter q --no-dead-letter --dead-letter heir
+	equal heir heir "$(figure q dead_letter)"
+	status 0 weir queue alter q --no-dead-letter --max-deliveries 0
+	equal heir '' "$(figure q dead_letter)"
+	equal maximum 0 "$(figure q max_deliveries)"
+	# So it is nobody's heir.
+	status 0 weir queue destroy heir
+	status 0 weir queue alter q --discard --max-deliveries 3
+	status 2 weir queue alter q --no-discard
+	status 2 weir queue alter q --no-discard --discard
+	status 0 weir queue alter q --lease 1m
+	equal discard 1 "$(figure q discard)"
+	status 0 weir queue alter q --no-discard --max-deliveries 0
+	equal discard 0 "$(figure q discard)"
+	# The same where the heir was destroyed by force.
+	weir queue create heir
+	status 0 weir queue alter q --dead-letter heir
+	weir queue destroy --force heir
+	status 0 weir queue alter q --no-dead-letter
+	status 0 weir queue alter q --lease 2m
+	equal lease 120000000000 "$(figure q lease_ns)"
+	weir queue destroy q
+}
+
 test_list() {
 	status 0 weir queue list
 	weir queue create b

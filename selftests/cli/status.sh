@@ -220,6 +220,7 @@ test_help() {
 
 test_doctor() {
 	status 0 weir doctor
+	grep -q 'features: io_uring, libweir' out || fail "$(cat out)"
 	[ -s out ]
 	if grep -v '^ok ' out; then fail "not all is well"; fi
 	status 0 weir -j doctor

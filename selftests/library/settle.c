@@ -4,8 +4,26 @@
 
 #include "../fixture.h"
 
+/* Whether the next message that is received has that header. */
+static bool has_header(struct weir_batch *batch, const char *name, const char *value)
+{
+	struct weir_header_view header;
+	size_t at = 0;
+
+	if (weir_receive(batch, WEIR_FOREVER) != 1)
+		return false;
+	while (weir_header_next(weir_batch_view(batch, 0), &at, &header) > 0) {
+		if (header.name_len == strlen(name) && !memcmp(header.name, name, strlen(name)))
+			return header.value_len == strlen(value) &&
+			       !memcmp(header.value, value, strlen(value));
+	}
+	return false;
+}
+
 TEST(term)
 {
+	struct weir_batch_options one = { .size = sizeof(one), .max_messages = 1 };
+	char too_long[WEIR_REASON_MAX + 2];
 	struct weir_create_options create = { .size = sizeof(create) };
 	char jobs[WEIR_NAME_SIZE], letters[WEIR_NAME_SIZE];
 	struct weir_queue *queue, *dead;
@@ -25,11 +43,19 @@ TEST(term)
 	ASSERT_EQ(0, weir_batch_new(queue, NULL, &batch));
 	ASSERT_EQ(3, weir_receive(batch, WEIR_FOREVER));
 	EXPECT_EQ(1, weir_settle(batch, 0, 1, WEIR_ACK));
-	EXPECT_EQ(2, weir_settle(batch, 1, 2, WEIR_TERM));
+	EXPECT_EQ(1, weir_settle(batch, 1, 1, WEIR_TERM));
+	memset(too_long, 'x', sizeof(too_long));
+	too_long[WEIR_REASON_MAX + 1] = '\0';
+	EXPECT_EQ(-EINVAL, weir_reject(batch, 2, 1, too_long));
+	EXPECT_EQ(1, weir_reject(batch, 2, 1, "no good"));
 	EXPECT_EQ(-EINVAL, weir_settle(batch, 0, 3, WEIR_TERM + 1));
 	wait_until(raw_figure(letters, "depth") == 2);
 	EXPECT_EQ(2, raw_figure(jobs, "dead"));
 	EXPECT_EQ(1, raw_figure(jobs, "settled"));
+	weir_batch_free(batch);
+	ASSERT_EQ(0, weir_batch_new(dead, &one, &batch));
+	EXPECT_FALSE(has_header(batch, "weir-dead-text", "no good"));
+	EXPECT_TRUE(has_header(batch, "weir-dead-text", "no good"));
 	weir_batch_free(batch);
 	weir_queue_close(queue);
 	weir_queue_close(dead);

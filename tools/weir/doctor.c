@@ -87,10 +87,33 @@ static bool check_module(struct checkup *checkup)
 	return true;
 }
 
+static const char *const features[] = { "io_uring" };
+
+/* By name, and as a number where there is none. */
+static const char *feature_names(uint64_t bits, char *names, size_t size)
+{
+	const char *between = "";
+	size_t at = 0;
+	unsigned int i;
+
+	*names = 0;
+	for (i = 0; i < 64 && at < size; i++) {
+		if (!(bits >> i & 1))
+			continue;
+		if (i < ARRAY_SIZE(features))
+			at += snprintf(names + at, size - at, "%s%s", between, features[i]);
+		else
+			at += snprintf(names + at, size - at, "%sbit %u", between, i);
+		between = ", ";
+	}
+	return *names ? names : "none";
+}
+
 static void check_version(struct checkup *checkup)
 {
 	struct weir_version version;
 	int ret = weir_version(&version, sizeof(version));
+	char names[128];
 
 	if (ret == -EACCES)
 		report(checkup, WARN, "version", "ask root",
@@ -105,8 +128,8 @@ static void check_version(struct checkup *checkup)
 		       WEIR_ABI_VERSION);
 	else
 		report(checkup, OK, "version", NULL,
-		       "interface %u, features 0x%llx, libweir %s", version.abi,
-		       (unsigned long long)version.features,
+		       "interface %u, features: %s, libweir %s", version.abi,
+		       feature_names(version.features, names, sizeof(names)),
 		       weir_library_version());
 }
 

@@ -133,8 +133,16 @@ enum status policy_change(const struct args *args, struct weir_info *info,
 {
 	struct args with = *args;
 
+	if (with.values[OPT_NO_DEAD_LETTER] && with.values[OPT_DEAD_LETTER])
+		return usage(args->verb, "--dead-letter or --no-dead-letter, not both");
+	if (with.values[OPT_NO_DISCARD] && with.values[OPT_DISCARD])
+		return usage(args->verb, "--discard or --no-discard, not both");
+	if (with.values[OPT_NO_DISCARD])
+		info->policy.flags &= ~WEIR_POLICY_DISCARD;
+	if (with.values[OPT_NO_DEAD_LETTER])
+		info->policy.flags &= ~WEIR_POLICY_DEAD_LETTER;
 	/* What is not named anew stays, and is to be opened again. */
-	if (info->dead_letter[0] && !with.values[OPT_DISCARD] && !with.values[OPT_DEAD_LETTER])
+	else if (info->dead_letter[0] && !with.values[OPT_DISCARD] && !with.values[OPT_DEAD_LETTER])
 		with.values[OPT_DEAD_LETTER] = info->dead_letter;
 	return policy_take(&with, &info->policy, dead_letter);
 }

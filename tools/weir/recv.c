@@ -26,6 +26,8 @@ struct receiver {
 	uint64_t		wanted;		/* still */
 	bool			waits;		/* when there is nothing */
 	bool			settles;
+	uint64_t		late;		/* settled when the lease was over */
+	uint64_t		lease_ns;
 	int64_t			until;		/* by now_ns(); < 0: for ever */
 	struct text		text;
 	size_t			ends[BATCH];	/* of each message, in @text */
@@ -112,6 +114,14 @@ static int wait_queue(struct receiver *receiver, bool for_message)
 	return 0;
 }
 
+static int settle_receive(struct receiver *receiver)
+{
+	int ret = weir_settle_receive(receiver->batch, WEIR_ACK, WEIR_NOW);
+
+	receiver->late += weir_batch_failed(receiver->batch);
+	return ret;
+}
+
 /* 0 in @n: there is nothing, and no waiting for it. */
 static int receive(struct receiver *receiver, unsigned int *n)
 {
@@ -123,8 +133,7 @@ static int receive(struct receiver *receiver, unsigned int *n)
 	weir_batch_limit(receiver->batch, most);
 	for (;;) {
 		if (receiver->settles)
-			ret = weir_settle_receive(receiver->batch, WEIR_ACK,
-						  WEIR_NOW);
+			ret = settle_receive(receiver);
 		else
 			ret = weir_receive(receiver->batch, WEIR_NOW);
 		*n = ret > 0 ? ret : 0;
@@ -152,7 +161,16 @@ static enum status settle_last(struct receiver *receiver)
 	if (receiver->settles)
 		ret = weir_settle(receiver->batch, 0,
 				  weir_batch_count(receiver->batch), WEIR_ACK);
-	return ret < 0 ? fail_queue(receiver->name, ret) : DONE;
+	if (ret < 0)
+		return fail_queue(receiver->name, ret);
+	if (receiver->settles)
+		receiver->late += weir_batch_failed(receiver->batch);
+	if (!receiver->late)
+		return DONE;
+	fprintf(stderr, "weir: queue '%s': %llu were printed too late, and are delivered again; "
+			"use a longer --lease\n",
+		receiver->name, (unsigned long long)receiver->late);
+	return FAILED;
 }
 
 /* -n N --follow: there were N, and what is held is held on to. */
@@ -235,6 +253,9 @@ static enum status receiver_options(struct receiver *receiver)
 	if (values[OPT_NAME] && !name_fits(values[OPT_NAME]))
 		return usage(receiver->args->verb,
 			     "--name: it has up to 63 bytes and no control characters");
+	receiver->lease_ns = WEIR_UNLIMITED;
+	if (values[OPT_LEASE] && parse_lease(values[OPT_LEASE], &receiver->lease_ns))
+		return bad_value(receiver->args, OPT_LEASE);
 	if (!values[OPT_TIMEOUT])
 		return DONE;
 	if (!receiver->waits)
@@ -256,7 +277,7 @@ static int receiver_open(struct receiver *receiver)
 	};
 	/* Whoever reads the output may take his time; our end is what ends it. */
 	struct weir_batch_options batch = {
-		.size = sizeof(batch), .lease_ns = WEIR_UNLIMITED,
+		.size = sizeof(batch), .lease_ns = receiver->lease_ns,
 	};
 	int ret;
 

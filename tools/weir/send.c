@@ -21,6 +21,7 @@ struct sender {
 	struct weir_options	options;
 	size_t			options_len;
 	bool			has_waited;
+	int64_t			until;		/* by now_ns(); < 0: for ever */
 	uint64_t		sent;
 	unsigned int		nr;
 	struct weir_message	messages[WEIR_BATCH_MAX];
@@ -75,6 +76,32 @@ static enum status sender_wishes(struct sender *sender)
 	return DONE;
 }
 
+static enum status sender_timeout(struct sender *sender)
+{
+	const char *timeout = sender->args->values[OPT_TIMEOUT];
+	int64_t ns;
+
+	sender->until = -1;
+	if (!timeout)
+		return DONE;
+	if (parse_duration(timeout, &ns))
+		return usage(sender->args->verb, "--timeout: '%s' is not a duration", timeout);
+	if (__builtin_add_overflow(now_ns(), ns, &sender->until))
+		sender->until = -1;
+	return DONE;
+}
+
+/* How long it may still wait for room; WEIR_NOW when the time is over. */
+static int64_t sender_patience(const struct sender *sender)
+{
+	int64_t left;
+
+	if (sender->until < 0)
+		return WEIR_FOREVER;
+	left = sender->until - now_ns();
+	return left > 0 ? left : WEIR_NOW;
+}
+
 static enum status sender_options(struct sender *sender)
 {
 	const struct args *args = sender->args;
@@ -82,6 +109,8 @@ static enum status sender_options(struct sender *sender)
 	unsigned int i;
 
 	status = sender_wishes(sender);
+	if (!status)
+		status = sender_timeout(sender);
 	if (status)
 		return status;
 
@@ -111,6 +140,10 @@ static enum status send_failed(struct sender *sender, int ret)
 			"weir: queue '%s': it has no priority %u; see: weir queue show %s\n",
 			sender->name, sender->options.priority, sender->name);
 		status = USAGE;
+	} else if (ret == -ETIMEDOUT) {
+		fprintf(stderr, "weir: queue '%s': full until the time was over; receive from it\n",
+			sender->name);
+		status = TIMED_OUT;
 	} else {
 		status = fail_queue(sender->name, ret);
 	}
@@ -131,16 +164,20 @@ static enum status sender_flush(struct sender *sender)
 		n = weir_send_batch(sender->queue, sender->messages + at,
 				    sender->nr - at, patience, NULL);
 		if (n == -EAGAIN && patience == WEIR_NOW) {
+			patience = sender_patience(sender);
+			if (patience == WEIR_NOW)
+				return send_failed(sender, -ETIMEDOUT);
 			if (!sender->has_waited)
 				fprintf(stderr,
 					"weir: queue '%s': full; waiting for room\n",
 					sender->name);
 			sender->has_waited = true;
-			patience = WEIR_FOREVER;
 			continue;
 		}
-		if (n == -EINTR)
+		if (n == -EINTR) {
+			patience = WEIR_NOW;
 			continue;
+		}
 		if (n < 0)
 			return send_failed(sender, n);
 		at += n;

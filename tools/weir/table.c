@@ -16,6 +16,10 @@ const struct option_spec options[NR_OPTIONS] = {
 		"the queue that dead messages are moved to" },
 	[OPT_DISCARD] = { "discard", 0, NULL,
 		"dead messages are thrown away" },
+	[OPT_NO_DEAD_LETTER] = { "no-dead-letter", 0, NULL,
+		"dead messages are not moved any more" },
+	[OPT_NO_DISCARD] = { "no-discard", 0, NULL,
+		"dead messages are not thrown away by choice" },
 	[OPT_BACKOFF] = { "backoff", 0, "DURATION",
 		"wait before delivering again, twice as long each time [0]" },
 	[OPT_BACKOFF_MAX] = { "backoff-max", 0, "DURATION",
@@ -105,12 +109,14 @@ const struct verb verbs[] = {
 	}, {
 		.object = "queue", .name = "alter", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_alter,
-		.options = POLICY, .no_defaults = true,
+		.options = POLICY | BIT(OPT_NO_DEAD_LETTER) | BIT(OPT_NO_DISCARD),
+		.no_defaults = true,
 		.summary = "change the limits of a queue",
 		.text =
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
 "--messages and --bytes go up to what the queue was created with; 0 is none for\n"
-"--max-deliveries, --backoff, --ttl and --starve-after.\n",
+"--max-deliveries, --backoff, --ttl and --starve-after. --no-dead-letter and\n"
+"--no-discard need --max-deliveries 0, if there is a maximum.\n",
 	}, {
 		.object = "queue", .name = "purge", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_purge,
@@ -131,18 +137,21 @@ const struct verb verbs[] = {
 		.name = "send", .words = "NAME [MESSAGE...]",
 		.least = 1, .most = -1U, .takes_queue = true,
 		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_DELIMITER) |
-			   BIT(OPT_PRIORITY) | BIT(OPT_DELAY) | BIT(OPT_TTL),
+			   BIT(OPT_PRIORITY) | BIT(OPT_DELAY) | BIT(OPT_TTL) |
+			   BIT(OPT_TIMEOUT),
 		.run = send_messages,
 		.summary = "send messages to a queue",
 		.text =
 "Sends each MESSAGE. Without one, each line of standard input, without its\n"
-"newline. Waits while the queue is full, and says so.\n",
+"newline. Waits while the queue is full, and says so.\n"
+"With --timeout it does not wait for room longer than this, in all; what was sent\n"
+"until then was sent.\n",
 	}, {
 		.name = "recv", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true,
 		.options = BIT(OPT_COUNT) | BIT(OPT_FOLLOW) |
 			   BIT(OPT_NO_SETTLE) | BIT(OPT_TIMEOUT) |
-			   BIT(OPT_FORMAT) | BIT(OPT_NAME),
+			   BIT(OPT_FORMAT) | BIT(OPT_NAME) | BIT(OPT_LEASE),
 		.run = receive_messages,
 		.summary = "receive messages from a queue",
 		.text =
@@ -152,7 +161,10 @@ const struct verb verbs[] = {
 "\n"
 "A message is settled when it was written, and into a pipe, when it was read\n"
 "from there; what does not get out goes back to the queue. So nothing is lost by\n"
-"weir recv q | head -1.\n",
+"weir recv q | head -1.\n"
+"\n"
+"It holds a message for as long as its reader takes, without --lease. With it, what\n"
+"is not settled in time is delivered to others, too, and the status is 1.\n",
 	}, {
 		.name = "doctor", .words = "", .run = doctor,
 		.summary = "look for what is wrong on this machine",

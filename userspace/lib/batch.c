@@ -387,17 +387,28 @@ int batch_complete(struct weir_batch *batch, int res)
 	return res < 0 ? res : (int)settled;
 }
 
-static int settle(struct weir_batch *batch, unsigned int first,
-		  unsigned int count, struct fate fate)
+static int settle_because(struct weir_batch *batch, unsigned int first,
+			  unsigned int count, struct fate fate, const char *reason)
 {
 	struct command command;
+	size_t len = reason ? strlen(reason) : 0;
 	int ret;
 
+	if (len > WEIR_REASON_MAX)
+		return -EINVAL;
 	ret = batch_begin_settle(batch, first, count, fate, &command);
 	if (ret)
 		return ret;
+	batch->settlement.reason = len ? (uintptr_t)reason : 0;
+	batch->settlement.reason_len = len;
 	ret = batch->nr_settle ? queue_run(batch->queue, &command) : 0;
 	return batch_complete(batch, ret);
+}
+
+static int settle(struct weir_batch *batch, unsigned int first,
+		  unsigned int count, struct fate fate)
+{
+	return settle_because(batch, first, count, fate, NULL);
 }
 
 WEIR_PUBLIC int weir_settle(struct weir_batch *batch, unsigned int first,
@@ -406,6 +417,12 @@ WEIR_PUBLIC int weir_settle(struct weir_batch *batch, unsigned int first,
 	if (!op_known(op))
 		return -EINVAL;
 	return settle(batch, first, count, (struct fate){ .op = op });
+}
+
+WEIR_PUBLIC int weir_reject(struct weir_batch *batch, unsigned int first,
+			    unsigned int count, const char *reason)
+{
+	return settle_because(batch, first, count, (struct fate){ .op = WEIR_TERM }, reason);
 }
 
 WEIR_PUBLIC int weir_release(struct weir_batch *batch, unsigned int first,
