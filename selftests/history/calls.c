@@ -96,7 +96,9 @@ static void line_fault(const struct line *line, uint32_t call, uint32_t index)
 		fault = HISTORY_LOST;
 	else if (r->outcome == HISTORY_EMPTY)
 		fault = HISTORY_FALSE_EMPTY;
-	else if (stay->key < CHECK_FIRST)
+	else if (stay->key / CHECK_CLASS < line->check->keys[call] / CHECK_CLASS)
+		fault = HISTORY_PRIORITY;
+	else if (!(stay->key & CHECK_FIRST))
 		fault = HISTORY_REDELIVERY;
 	check_fault(line->check, fault, stay->record, call, CHECK_NONE);
 }
@@ -113,11 +115,14 @@ static void calls_inside(struct check *check)
 		uint64_t last = check->keys[check->records[i - 1]];
 
 		if (r->op != HISTORY_MORE || before->client != r->client ||
-		    before->invoked != r->invoked || !key || !last || key == CHECK_FIRST)
+		    before->invoked != r->invoked || !key || !last ||
+		    key % CHECK_CLASS == CHECK_FIRST)
 			continue;
 		if (key < last)
-			check_fault(check, key < CHECK_FIRST ? HISTORY_REDELIVERY :
-							       HISTORY_REORDERED,
+			check_fault(check, key / CHECK_CLASS < last / CHECK_CLASS ?
+						   HISTORY_PRIORITY :
+					   key & CHECK_FIRST ? HISTORY_REORDERED :
+							       HISTORY_REDELIVERY,
 				    check->records[i - 1], check->records[i], CHECK_NONE);
 	}
 }

@@ -184,9 +184,15 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->records = records;
 	check->count = count;
 	check->drained = CHECK_NONE;
+	check->most = 0;
+	check->wishes = false;
 	for (i = 0; i < count; i++) {
-		uint8_t op = check_record(check, records[i])->op;
+		const struct history_record *r = check_record(check, records[i]);
+		uint8_t op = r->op;
 
+		check->wishes |= op == HISTORY_SEND && r->flags;
+		if (op == HISTORY_BURIED)
+			check->most = r->flags >> HISTORY_TIME_SHIFT;
 		stays += op == HISTORY_SEND || op == HISTORY_TAKE || op == HISTORY_MORE;
 		if (op == HISTORY_DRAINED)
 			check->drained = records[i];
@@ -239,11 +245,12 @@ unsigned int history_check(struct history *history)
 	unsigned int i, kinds = 0;
 
 	memset(history->findings, 0, sizeof(history->findings));
+	check_times(&check);
+	check_graves(&check);
 	check.keys = array(history->count, sizeof(*check.keys));
 	check.items = array(history->count, sizeof(*check.items));
 	check.others = array(history->count, sizeof(*check.others));
 	check.spare = array(history->count, sizeof(*check.spare));
-	check_times(&check);
 	check_collect_ends(&check, &check.deaths, HISTORY_DEATH);
 	check_collect_ends(&check, &check.closes, HISTORY_CLOSE);
 	check_targets(&check);

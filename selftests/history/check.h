@@ -4,6 +4,7 @@
  *
  *	join.c	by offset: one message each; settlements that name only an
  *		offset learn whose message it is
+ *	graves.c	dead letters are messages of another queue: what is sent there
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
  *	order.c	over all: offsets against sending, first deliveries against
@@ -24,10 +25,17 @@
 #define CHECK_NONE	UINT32_MAX
 
 /*
- * The place in line of a delivery: redeliveries before the others, then by offset.
- * 0 is unknown. Of a first delivery whose offset is unknown it is a bound.
+ * The place in line of a delivery: higher priorities first, then redeliveries before
+ * the others, then by offset. 0 is unknown. Of a first delivery whose offset is
+ * unknown it is a bound.
  */
-#define CHECK_FIRST	(1ULL << 63)
+#define CHECK_FIRST	(1ULL << 56)
+#define CHECK_CLASS	(CHECK_FIRST << 1)
+
+static inline uint64_t check_class(const struct history_record *send)
+{
+	return (HISTORY_PRIORITIES - 1 - history_priority(send)) * CHECK_CLASS;
+}
 
 /* The end of a client or of a description. */
 struct check_end {
@@ -85,6 +93,8 @@ struct check {
 	uint32_t *records;
 	size_t count;
 	uint32_t drained;	/* a record, or CHECK_NONE */
+	uint32_t most;		/* deliveries; 0: not known */
+	bool wishes;		/* priorities, or delays */
 	struct check_takers takes;	/* unknown ones */
 	struct check_takers enders;	/* unknown ones that settle; purges */
 	struct check_message *messages;
@@ -116,6 +126,8 @@ uint64_t check_takers_first(const struct check_takers *takers, uint64_t from, ui
 /* How many began before @before. */
 size_t check_takers_before(const struct check_takers *takers, uint64_t before);
 
+/* The dead letters are sent, by nobody who said so. */
+void check_graves(struct check *check);
 void check_join(struct check *check);
 void check_lives(struct check *check);
 void check_order(struct check *check);

@@ -12,7 +12,10 @@
  *	TAKE	a call that receives; when it is OK, its first message
  *	MORE	each further message of that call; before the TAKE is ended
  *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
+ *	TERM	likewise: the message is given up
  *	EXTEND	a lease is to end later, or earlier; one a message
+ *	BURIED	a message of the queue was seen in the dead letter queue, @file; each that
+ *		is delivered there is said to be, before that delivery returns
  *	CLOSE	an open file description is closed for good
  *	DEATH	a client ends; logged by who killed or reaped it
  *	PURGE	with how many it threw away
@@ -40,8 +43,10 @@ enum history_op {
 	HISTORY_SEND,
 	HISTORY_TAKE,
 	HISTORY_MORE,
+	HISTORY_BURIED,
 	HISTORY_ACK,
 	HISTORY_RELEASE,
+	HISTORY_TERM,
 	HISTORY_EXTEND,
 	HISTORY_CLOSE,
 	HISTORY_DEATH,
@@ -62,8 +67,13 @@ enum history_outcome {
 #define HISTORY_SETTLED	1
 /* Of CLOSE and DEATH: all that was held is back. */
 #define HISTORY_BACK	2
+/* Of BURIED: it was given up, and not delivered too often. */
+#define HISTORY_GIVEN_UP 4
+/* Of SEND: its priority; higher ones are delivered first. */
+#define HISTORY_PRIORITIES 32
 /*
- * The other bits of TAKE and its MOREs: how long the lease lasts, 0: for ever; of
+ * The other bits of SEND: how long it waits; of BURIED, without a unit: how often a
+ * message may be delivered; of TAKE and its MOREs: how long the lease lasts, 0: for ever; of
  * EXTEND: from then on; of RELEASE: how long it waits. Each rounded down. A time
  * begins when the call takes effect, and is over at its end, or later.
  */
@@ -79,7 +89,9 @@ struct history_record {
 	uint32_t producer;	/* sends to one queue only; or HISTORY_NOBODY */
 	uint32_t seq;		/* of its producer */
 	uint32_t deliveries;	/* 0: not told */
-	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many */
+	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many;
+				 * BURIED: the offset in the dead letter queue
+				 */
 	uint16_t target;	/* the queue */
 	uint8_t op;		/* enum history_op */
 	uint8_t outcome;	/* enum history_outcome */
@@ -89,6 +101,11 @@ struct history_record {
 static inline uint64_t history_time(const struct history_record *record)
 {
 	return (uint64_t)(record->flags >> HISTORY_TIME_SHIFT) << HISTORY_TIME_UNIT;
+}
+
+static inline uint32_t history_priority(const struct history_record *send)
+{
+	return send->flags % HISTORY_PRIORITIES;
 }
 
 static inline uint32_t history_time_flags(uint64_t ns)
@@ -135,6 +152,12 @@ enum history_fault {
 	HISTORY_FOREIGN_SETTLED, /* accepted, through another description */
 	HISTORY_SETTLED_TWICE,
 	HISTORY_REFUSED,	/* ESTALE to the holder */
+	HISTORY_PRIORITY,	/* a lower priority, while a higher one was ready */
+	HISTORY_EARLY,		/* delivered before its time */
+	HISTORY_TOO_OFTEN,	/* delivered more often than the queue allows */
+	HISTORY_DEAD_EARLY,	/* dead, and neither given up nor delivered so often */
+	HISTORY_DEAD_TWICE,	/* two dead letters of one message */
+	HISTORY_UNDEAD,		/* dead, and settled or delivered after that */
 	HISTORY_BAD_LOG,	/* the clients' fault: two sends of one message, ... */
 	HISTORY_FAULTS,
 };

@@ -6,37 +6,7 @@
  */
 #include <stdlib.h>
 
-#include "check.h"
-
-/* A delivery, and what ended it. Records, or CHECK_NONE. */
-struct lease {
-	uint32_t delivery;
-	uint32_t acked, released;		/* accepted */
-	uint32_t maybe_acked, maybe_released;	/* unknown */
-	uint64_t until;				/* from then on its time may be over */
-	uint64_t extended;			/* when it had been last; 0: never */
-};
-
-struct life {
-	struct check *check;
-	uint32_t send;
-	struct lease *leases;		/* in the order in which they returned */
-	uint32_t *settles;		/* likewise */
-	size_t nr_leases, nr_settles, room;
-	size_t hint;			/* the lease that was looked for last */
-	uint64_t offset;
-	bool gone;			/* settled out of order: a fault, told already */
-};
-
-static struct history_record *life_record(const struct life *life, uint32_t index)
-{
-	return index == CHECK_NONE ? NULL : check_record(life->check, index);
-}
-
-static struct history_record *life_delivery(const struct life *life, size_t i)
-{
-	return check_record(life->check, life->leases[i].delivery);
-}
+#include "life.h"
 
 static void life_reserve(struct life *life, size_t count)
 {
@@ -97,6 +67,9 @@ static void life_add(struct life *life, uint32_t index)
 			check_fault(life->check, HISTORY_CORRUPTED, index, CHECK_NONE, CHECK_NONE);
 		life_add_lease(life, index);
 		break;
+	case HISTORY_BURIED:
+		life_add_buried(life, index);
+		break;
 	default:
 		life->settles[life->nr_settles++] = index;
 	}
@@ -141,6 +114,9 @@ static void life_counts(struct life *life)
 			check_fault(life->check, HISTORY_COUNT, life->send,
 				    i ? life->leases[i - 1].delivery : CHECK_NONE,
 				    life->leases[i].delivery);
+		if (life->check->most && r->deliveries > life->check->most)
+			check_fault(life->check, HISTORY_TOO_OFTEN, life->send,
+				    life->leases[i].delivery, CHECK_NONE);
 		past = r->deliveries ? r->deliveries : past + 1;
 		if (r->deliveries)
 			since = r->invoked;
@@ -215,7 +191,7 @@ static void life_accepted(struct life *life, struct lease *lease, uint32_t index
 		check_fault(check, HISTORY_STALE_SETTLED, lease->delivery, lease->released, index);
 	else if (lease_was_not(life, lease, settle))
 		check_fault(check, HISTORY_STALE_SETTLED, life->send, lease->delivery, index);
-	if (settle->op == HISTORY_ACK)
+	if (settle->op != HISTORY_RELEASE)
 		lease->acked = index;
 	else
 		lease->released = index;
@@ -307,9 +283,9 @@ static void life_settle(struct life *life, uint32_t index)
 		life_accepted(life, lease, index);
 	} else if (settle->outcome == HISTORY_OK) {
 		check_fault(life->check, HISTORY_STALE_SETTLED, life->send, index, CHECK_NONE);
-		life->gone = settle->op == HISTORY_ACK;
+		life->gone = settle->op != HISTORY_RELEASE;
 	} else if (settle->outcome == HISTORY_UNKNOWN && lease) {
-		if (settle->op == HISTORY_ACK)
+		if (settle->op != HISTORY_RELEASE)
 			lease->maybe_acked = index;
 		else
 			lease->maybe_released = index;
@@ -417,7 +393,7 @@ static uint32_t life_stay(struct life *life, size_t i, uint64_t since, uint64_t 
 	*stay = (struct check_stay){ .from = from, .until = until };
 	stay->missing = i == life->nr_leases && check->drained != CHECK_NONE;
 	stay->record = i ? life->leases[i - 1].delivery : life->send;
-	stay->key = i ? 0 : CHECK_FIRST;
+	stay->key = check_class(life_record(life, life->send)) | (i ? 0 : CHECK_FIRST);
 	/* One whose offset is unknown might be the last in line. */
 	stay->key |= life->offset != HISTORY_NOWHERE ? life->offset + 1 : CHECK_FIRST - 2;
 	return check->nr_stays++;
@@ -428,11 +404,16 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 {
 	const struct history_record *send = life_record(life, life->send), *next = NULL;
 	uint64_t never = life->check->history->never;
-	uint64_t since = send->invoked, back = send->returned;
+	uint64_t since = send->invoked + history_time(send), back = send->returned;
 	const struct lease *lease = NULL;
 
 	if (i < life->nr_leases)
 		next = life_delivery(life, i);
+	if (history_time(send))
+		back = never;
+	if (!i && next && next->returned < since)
+		check_fault(life->check, HISTORY_EARLY, life->send, life->leases[0].delivery,
+			    CHECK_NONE);
 	if (i) {
 		lease = &life->leases[i - 1];
 		if (lease->acked == CHECK_NONE &&
@@ -451,6 +432,8 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 		life_stay(life, i, since, back);
 		return;
 	}
+	if (life->buried != CHECK_NONE)
+		return;
 	if (life->gone || (lease && lease->maybe_acked != CHECK_NONE) ||
 	    (!lease && send->outcome != HISTORY_OK))
 		return;
@@ -464,6 +447,7 @@ static void life_keys(struct life *life, struct check_message *message)
 	const struct history_record *send = life_record(life, life->send), *r;
 	const struct check_takers *takes = &life->check->takes;
 	uint64_t place = life->offset == HISTORY_NOWHERE ? 0 : life->offset + 1;
+	uint64_t class = check_class(send);
 	size_t i;
 
 	message->first = CHECK_NONE;
@@ -472,10 +456,10 @@ static void life_keys(struct life *life, struct check_message *message)
 
 		r = life_delivery(life, i);
 		if (i || r->deliveries > 1) {
-			*key = place;
+			*key = place ? class | place : 0;
 		} else if (r->deliveries || check_takers_first(takes, send->invoked, r->returned,
 							       CHECK_NONE) == r->returned) {
-			*key = CHECK_FIRST | place;
+			*key = class | CHECK_FIRST | place;
 			message->first = life->leases[i].delivery;
 		}
 	}
@@ -503,6 +487,10 @@ static void life_judge(struct life *life)
 	message->offset = life->offset;
 	life_counts(life);
 	life_settles(life);
+	if (life->buried != CHECK_NONE)
+		life_buried(life);
+	else
+		life_unburied(life);
 	life_keys(life, message);
 	for (i = 0; i <= life->nr_leases; i++)
 		life_between(life, i, message);
@@ -544,6 +532,7 @@ void check_lives(struct check *check)
 		life.send = CHECK_NONE;
 		life.nr_leases = life.nr_settles = 0;
 		life.gone = false;
+		life.buried = CHECK_NONE;
 		for (i = begin; i < count && check->items[i].key == check->items[begin].key; i++)
 			life_add(&life, check->items[i].index);
 		life_judge(&life);

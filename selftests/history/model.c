@@ -15,7 +15,7 @@ static void slot_born(struct model *model, struct slot *slot)
 	memset(slot, 0, sizeof(*slot));
 	slot->client = ++model->clients;
 	slot->at = model->now + 1 + chance(model, 100);
-	for (i = 0; i < MODEL_QUEUES; i++)
+	for (i = 0; i < MODEL_ALL; i++)
 		slot->files[i] = model->plan->shared && partner->client ? partner->files[i] :
 									  ++model->files;
 }
@@ -24,7 +24,7 @@ static void queues_put_back(struct model *model, uint32_t client)
 {
 	unsigned int i;
 
-	for (i = 0; i < model->plan->queues; i++)
+	for (i = 0; i < MODEL_ALL; i++)
 		model_put_back(&model->queues[i], &model->wrong, client, 0);
 }
 
@@ -78,7 +78,7 @@ static void time_goes_on(struct model *model)
 	unsigned int i;
 
 	model->wrong.now = model->now;
-	for (i = 0; i < model->plan->queues; i++)
+	for (i = 0; i < MODEL_ALL; i++)
 		model_tick(&model->queues[i], &model->wrong);
 	zombies_bury(model, model->now);
 }
@@ -155,8 +155,9 @@ static void model_drain(struct model *model, struct slot *slot, uint16_t queue)
 	unsigned int i;
 
 	slot->queue = queue;
+	model->drains = true;
 	for (i = 0; i < 40; i++) {
-		slot->call = i < 4 ? SEND : TAKE;
+		slot->call = i < 4 && queue != MODEL_DEAD ? SEND : TAKE;
 		do {
 			slot->at = ++model->now;
 			slot->deadline = 0;
@@ -166,7 +167,8 @@ static void model_drain(struct model *model, struct slot *slot, uint16_t queue)
 			slot->time = 0;
 			slot->settled = slot->settled || slot->call == TAKE;
 			slot->partial = false;
-			slot->log.records[slot->first].flags = slot->settled ? HISTORY_SETTLED : 0;
+			if (slot->call == TAKE)
+				slot->log.records[slot->first].flags = HISTORY_SETTLED;
 			model->now++;
 			if (slot->call == TAKE)
 				model_lose_tail(&model->queues[queue], &model->wrong);
@@ -195,6 +197,8 @@ bool model_run(const struct model_plan *plan, struct history *history)
 	model->history = history;
 	model->now = 1;
 	history->seed = plan->seed;
+	for (i = 0; plan->dead && i < MODEL_QUEUES; i++)
+		model->queues[i].heir = &model->queues[MODEL_DEAD];
 	for (i = 0; i < plan->clients; i++)
 		slot_born(model, &model->slots[i]);
 	while (model->records < plan->records)
@@ -208,9 +212,11 @@ bool model_run(const struct model_plan *plan, struct history *history)
 	slot_born(model, &model->slots[0]);
 	for (i = 0; i < plan->queues; i++)
 		model_drain(model, &model->slots[0], i);
+	if (plan->dead)
+		model_drain(model, &model->slots[0], MODEL_DEAD);
 	history_take_over(history, &model->slots[0].log);
 	history_take_over(history, &model->control);
-	for (i = 0; i < MODEL_QUEUES; i++)
+	for (i = 0; i < MODEL_ALL; i++)
 		model_queue_free(&model->queues[i]);
 	struck = model->wrong.struck;
 	free(model);

@@ -13,6 +13,11 @@
 #include "history.h"
 
 #define MODEL_QUEUES	3
+/* The dead letter queue of all. */
+#define MODEL_DEAD	MODEL_QUEUES
+#define MODEL_ALL	(MODEL_QUEUES + 1)
+#define MODEL_PRIORITIES 3
+#define MODEL_MOST	3	/* deliveries, if there are dead letters */
 #define MODEL_BATCH	8
 
 enum model_mutant {
@@ -40,6 +45,13 @@ enum model_mutant {
 	MODEL_REFUSE,		/* the holder's */
 	MODEL_EARLY,		/* a lease ends before its time */
 	MODEL_LATE,		/* an acknowledgement is taken that comes after its time */
+	MODEL_LOW_FIRST,	/* a lower priority is delivered first */
+	MODEL_TOO_SOON,		/* what was to wait does not */
+	MODEL_TOO_OFTEN,	/* one delivery more than may be */
+	MODEL_DEAD_LOST,	/* what is dead is nowhere */
+	MODEL_DEAD_TWICE,	/* or has two dead letters */
+	MODEL_DEAD_EARLY,	/* or could have been delivered */
+	MODEL_UNDEAD,		/* acknowledged, and dead all the same */
 	MODEL_MUTANTS,
 };
 
@@ -50,6 +62,8 @@ struct model_plan {
 	unsigned int kills, purges, probes; /* of 10000 steps; probes: wrong settlements */
 	unsigned int capacity;
 	bool timed;		/* leases end, are extended, and what is released may wait */
+	bool dead;		/* there are dead letters */
+	bool wishes;		/* priorities and delays */
 	bool shared;		/* every two clients have a description in common */
 	bool rough;		/* what the dead held comes back nobody knows when, and
 				 * at the end nobody waits for calls to return */

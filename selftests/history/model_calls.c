@@ -36,6 +36,11 @@ static void begin_send(struct model *model, struct slot *slot)
 {
 	unsigned int i;
 
+	slot->priority = slot->time = 0;
+	if (model->plan->wishes && chance(model, 2))
+		slot->priority = chance(model, MODEL_PRIORITIES);
+	if (model->plan->wishes && !model->drains && !chance(model, 8))
+		slot->time = 1 + chance(model, MOST_TIME);
 	slot->told = chance(model, 3);
 	slot->asked = slot->told && !chance(model, 3) ? 1 + chance(model, MODEL_BATCH) : 1;
 	for (i = 0; i < slot->asked; i++) {
@@ -43,6 +48,7 @@ static void begin_send(struct model *model, struct slot *slot)
 
 		r.producer = slot_producer(slot);
 		r.seq = slot->seqs[slot->queue] + i;
+		r.flags = slot->priority | slot->time << HISTORY_TIME_SHIFT;
 		slot_log(model, slot, r);
 	}
 }
@@ -51,8 +57,8 @@ static void begin_take(struct model *model, struct slot *slot)
 {
 	struct history_record r = slot_record(model, slot, HISTORY_TAKE);
 
-	slot->told = chance(model, 3);
-	slot->settled = !slot->told || !chance(model, 3);
+	slot->told = chance(model, 3) || slot->queue == MODEL_DEAD;
+	slot->settled = !slot->told || (slot->queue != MODEL_DEAD && !chance(model, 3));
 	slot->partial = !slot->told && !model->plan->shared && !chance(model, 4);
 	slot->asked = slot->told ? 1 + chance(model, MODEL_BATCH) : 1;
 	if (slot->nr_leases + slot->asked > LEASES)
@@ -109,10 +115,12 @@ static void log_settle(struct model *model, struct slot *slot, const struct leas
 	slot_log(model, slot, r);
 }
 
-static void pick_fate(struct model *model, struct slot *slot, bool ack)
+static void pick_fate(struct model *model, struct slot *slot, bool ack, bool dead)
 {
 	slot->op = ack ? HISTORY_ACK : HISTORY_RELEASE;
 	slot->time = 0;
+	if (ack && model->plan->dead && dead && !chance(model, 4))
+		slot->op = HISTORY_TERM;
 	if (ack || !model->plan->timed || !chance(model, 3))
 		return;
 	if (chance(model, 2))
@@ -126,7 +134,8 @@ static bool begin_settle(struct model *model, struct slot *slot)
 
 	if (!pick_lease(model, slot, &lease))
 		return false;
-	pick_fate(model, slot, !lease.deliveries || chance(model, 4));
+	pick_fate(model, slot, !lease.deliveries || chance(model, 4),
+		  lease.deliveries && lease.queue != MODEL_DEAD);
 	slot->old = lease;
 	log_settle(model, slot, &lease);
 	return true;
@@ -138,7 +147,7 @@ static bool begin_probe(struct model *model, struct slot *slot)
 	struct slot *other = &model->slots[chance(model, model->plan->clients)];
 	struct lease lease = slot->old;
 
-	pick_fate(model, slot, true);
+	pick_fate(model, slot, true, false);
 	if (!chance(model, 3) && other->nr_leases) {
 		lease = other->leases[chance(model, other->nr_leases)];
 		slot->queue = lease.queue;
@@ -199,10 +208,12 @@ void slot_begin(struct model *model, struct slot *slot)
 	uint32_t dice = chance(model, 10000);
 
 	slot->queue = chance(model, plan->queues);
+	if (plan->dead && !chance(model, 8))
+		slot->queue = MODEL_DEAD;
 	slot->got = 0;
 	slot->first = slot->log.count;
 	slot->deadline = model->now + chance(model, 4) * chance(model, 3000);
-	if (dice < plan->purges)
+	if (dice < plan->purges && slot->queue != MODEL_DEAD)
 		slot->call = PURGE;
 	else if (dice < plan->purges + plan->probes)
 		slot->call = PROBE;
@@ -211,7 +222,7 @@ void slot_begin(struct model *model, struct slot *slot)
 	else if (slot->nr_leases && dice % 3)
 		slot->call = SETTLE;
 	else
-		slot->call = dice % 2 ? SEND : TAKE;
+		slot->call = dice % 2 && slot->queue != MODEL_DEAD ? SEND : TAKE;
 	model->wrong.calls++;
 	if (slot_call(model, slot)) {
 		slot->phase = CALLED;
@@ -220,25 +231,28 @@ void slot_begin(struct model *model, struct slot *slot)
 	slot->at++;
 }
 
+static uint64_t slot_until(const struct model *model, const struct slot *slot)
+{
+	return slot->time ? model->now + ((uint64_t)slot->time << HISTORY_TIME_UNIT) : NEVER;
+}
+
 static void effect_send(struct model *model, struct slot *slot)
 {
 	struct model_queue *queue = &model->queues[slot->queue];
+	const struct model_wish wish = {
+		.priority = slot->priority, .until = slot->time ? slot_until(model, slot) : 0,
+	};
 
 	while (slot->got < slot->asked && queue->held < model->plan->capacity) {
 		slot->messages[slot->got] = model_send(queue, &model->wrong, slot_producer(slot),
 						       slot->seqs[slot->queue] + slot->got,
-						       slot->told);
+						       slot->told, wish);
 		slot->got++;
 	}
 	if (!slot->got && model_strikes(&model->wrong, MODEL_FAIL_AND_SEND,
 					slot->at >= slot->deadline))
 		model_send(queue, &model->wrong, slot_producer(slot), slot->seqs[slot->queue],
-			   true);
-}
-
-static uint64_t slot_until(const struct model *model, const struct slot *slot)
-{
-	return slot->time ? model->now + ((uint64_t)slot->time << HISTORY_TIME_UNIT) : NEVER;
+			   true, wish);
 }
 
 static void effect_take(struct model *model, struct slot *slot)
@@ -347,11 +361,29 @@ static bool model_bytes_whole(struct model *model, const struct model_message *m
 	return body_whole(bytes, sizeof(bytes));
 }
 
+/* Where it died, as its headers say. */
+static void log_buried(struct model *model, struct slot *slot, const struct model_message *letter)
+{
+	struct history_record r = slot_record(model, slot, HISTORY_BURIED);
+
+	r.target = letter->died.target;
+	r.file = MODEL_DEAD;
+	r.offset = letter->died.offset;
+	r.deliveries = letter->died.deliveries;
+	r.producer = letter->producer;
+	r.seq = letter->seq;
+	r.count = letter->offset;
+	r.flags = (letter->died.given_up ? HISTORY_GIVEN_UP : 0) |
+		  MODEL_MOST << HISTORY_TIME_SHIFT;
+	slot_end(model, slot_log(model, slot, r), HISTORY_OK);
+}
+
 static void return_message(struct model *model, struct slot *slot, unsigned int i)
 {
 	const struct model_message *message =
 		&model->queues[slot->queue].messages[slot->messages[i]];
 	struct history_record *r = &slot->log.records[slot->first];
+	size_t at;
 
 	if (i) {
 		struct history_record more = *r;
@@ -359,6 +391,10 @@ static void return_message(struct model *model, struct slot *slot, unsigned int 
 		more.op = HISTORY_MORE;
 		r = slot_log(model, slot, more);
 	}
+	at = r - slot->log.records;
+	if (slot->queue == MODEL_DEAD)
+		log_buried(model, slot, message);
+	r = &slot->log.records[at];
 	r->producer = message->producer;
 	r->seq = message->seq;
 	r->offset = slot->told ? message->offset : HISTORY_NOWHERE;

@@ -30,6 +30,13 @@ static const struct {
 	[MODEL_REFUSE] = { "refuse", HISTORY_REFUSED },
 	[MODEL_EARLY] = { "early", HISTORY_DUPLICATE },
 	[MODEL_LATE] = { "late", HISTORY_STALE_SETTLED },
+	[MODEL_LOW_FIRST] = { "low-first", HISTORY_PRIORITY },
+	[MODEL_TOO_SOON] = { "too-soon", HISTORY_EARLY },
+	[MODEL_TOO_OFTEN] = { "too-often", HISTORY_TOO_OFTEN },
+	[MODEL_DEAD_LOST] = { "dead-lost", HISTORY_LOST },
+	[MODEL_DEAD_TWICE] = { "dead-twice", HISTORY_DEAD_TWICE },
+	[MODEL_DEAD_EARLY] = { "dead-early", HISTORY_DEAD_EARLY },
+	[MODEL_UNDEAD] = { "undead", HISTORY_UNDEAD },
 };
 
 const char *model_mutant_name(enum model_mutant mutant)
@@ -53,6 +60,8 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->purges = (random >> 32) % 4 ? 0 : 5;
 	plan->probes = (random >> 36) % 400;
 	plan->capacity = 1 << (1 + (random >> 48) % 10);
+	plan->dead = (random >> 57) & 1;
+	plan->wishes = (random >> 58) & 1;
 	plan->timed = (random >> 59) & 1;
 	plan->shared = (random >> 60) % 3 == 0;
 	plan->rough = random >> 63;

@@ -41,32 +41,31 @@ static void swap(uint32_t *a, uint32_t *b)
 	*b = old;
 }
 
-static bool heap_before(const struct model_queue *queue, size_t i, size_t j)
+static bool heap_before(const struct model_queue *queue, const struct model_list *heap, size_t i,
+			size_t j)
 {
-	return queue->messages[queue->back.at[i]].offset <
-	       queue->messages[queue->back.at[j]].offset;
+	return queue->messages[heap->at[i]].offset < queue->messages[heap->at[j]].offset;
 }
 
-static void heap_add(struct model_queue *queue, uint32_t message)
+static void heap_add(struct model_queue *queue, struct model_list *heap, uint32_t message)
 {
-	size_t i = queue->back.count;
+	size_t i = heap->count;
 
-	list_add(&queue->back, message);
-	for (; i && heap_before(queue, i, (i - 1) / 2); i = (i - 1) / 2)
-		swap(&queue->back.at[i], &queue->back.at[(i - 1) / 2]);
+	list_add(heap, message);
+	for (; i && heap_before(queue, heap, i, (i - 1) / 2); i = (i - 1) / 2)
+		swap(&heap->at[i], &heap->at[(i - 1) / 2]);
 }
 
-static uint32_t heap_take(struct model_queue *queue)
+static uint32_t heap_take(struct model_queue *queue, struct model_list *heap)
 {
-	struct model_list *heap = &queue->back;
 	uint32_t message = heap->at[0];
 	size_t i = 0, child;
 
 	heap->at[0] = heap->at[--heap->count];
 	while ((child = 2 * i + 1) < heap->count) {
-		if (child + 1 < heap->count && heap_before(queue, child + 1, child))
+		if (child + 1 < heap->count && heap_before(queue, heap, child + 1, child))
 			child++;
-		if (!heap_before(queue, child, i))
+		if (!heap_before(queue, heap, child, i))
 			break;
 		swap(&heap->at[i], &heap->at[child]);
 		i = child;
@@ -74,9 +73,25 @@ static uint32_t heap_take(struct model_queue *queue)
 	return message;
 }
 
+static size_t class_depth(const struct model_queue *queue, int priority)
+{
+	return queue->ready[priority].count - queue->ready[priority].head +
+	       queue->late[priority].count + queue->back[priority].count;
+}
+
 size_t model_depth(const struct model_queue *queue)
 {
-	return queue->ready.count - queue->ready.head + queue->back.count;
+	size_t depth = 0;
+	int i;
+
+	for (i = 0; i < MODEL_PRIORITIES; i++)
+		depth += class_depth(queue, i);
+	return depth;
+}
+
+static struct model_list *back_of(struct model_queue *queue, uint32_t message)
+{
+	return &queue->back[queue->messages[message].priority];
 }
 
 static uint32_t queue_insert(struct model_queue *queue, uint32_t producer, uint32_t seq)
@@ -90,10 +105,17 @@ static uint32_t queue_insert(struct model_queue *queue, uint32_t producer, uint3
 	return queue->count++;
 }
 
-uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32_t producer,
-		    uint32_t seq, bool told)
+static void queue_time(struct model_queue *queue, struct model_message *message, uint64_t until)
 {
-	struct model_list *ready = &queue->ready;
+	message->until = until;
+	if (until < queue->due)
+		queue->due = until;
+}
+
+uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32_t producer,
+		    uint32_t seq, bool told, struct model_wish wish)
+{
+	struct model_list *ready = &queue->ready[wish.priority];
 	uint32_t message;
 
 	if (model_strikes(wrong, MODEL_REUSE, told && queue->told))
@@ -102,8 +124,15 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 		queue->next_offset++;
 	queue->told = told;
 	message = queue_insert(queue, producer, seq);
+	queue->messages[message].priority = wish.priority;
+	queue->messages[message].since = wrong->now;
 	if (model_strikes(wrong, MODEL_DROP, true)) {
 		queue->messages[message].state = MODEL_GONE;
+		return message;
+	}
+	if (wish.until > wrong->now) {
+		queue->messages[message].state = MODEL_DELAYED;
+		queue_time(queue, &queue->messages[message], wish.until);
 		return message;
 	}
 	list_add(ready, message);
@@ -116,26 +145,44 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 	return message;
 }
 
+/* The first of @late and of those that never had to wait. */
+static uint32_t class_first(struct model_queue *queue, struct model_list *ready,
+			    struct model_list *late)
+{
+	bool any = ready->head < ready->count;
+
+	if (late->count && (!any || queue->messages[late->at[0]].offset <
+					    queue->messages[ready->at[ready->head]].offset))
+		return heap_take(queue, late);
+	return any ? ready->at[ready->head++] : MODEL_NOTHING;
+}
+
+/* The highest priority of which there is any; and perhaps the wrong one. */
+static int queue_class(struct model_queue *queue, struct model_wrong *wrong, bool told)
+{
+	int first = MODEL_PRIORITIES - 1, other;
+
+	while (first && !class_depth(queue, first))
+		first--;
+	for (other = first - 1; other >= 0; other--)
+		if (class_depth(queue, other) &&
+		    model_strikes(wrong, MODEL_LOW_FIRST, told && class_depth(queue, first) > 30))
+			return other;
+	return first;
+}
+
 static uint32_t queue_next(struct model_queue *queue, struct model_wrong *wrong, bool told)
 {
-	struct model_list *back = &queue->back, *ready = &queue->ready;
+	int class = queue_class(queue, wrong, told);
+	struct model_list *back = &queue->back[class];
 
 	/* If the first in line came back in that time, it may have come too late. */
 	if (model_strikes(wrong, MODEL_BACK_MIXED, told && back->count > 3 &&
 			  queue->messages[back->at[0]].since + CALL_TIME < wrong->invoked))
 		return back->at[--back->count];
 	if (back->count)
-		return heap_take(queue);
-	if (ready->head == ready->count)
-		return MODEL_NOTHING;
-	return ready->at[ready->head++];
-}
-
-static void queue_time(struct model_queue *queue, struct model_message *message, uint64_t until)
-{
-	message->until = until;
-	if (until < queue->due)
-		queue->due = until;
+		return heap_take(queue, back);
+	return class_first(queue, &queue->ready[class], &queue->late[class]);
 }
 
 uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
@@ -148,8 +195,9 @@ uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32
 	if (index == MODEL_NOTHING)
 		return index;
 	message = &queue->messages[index];
-	if (model_strikes(wrong, MODEL_LEASE_TWICE, message->state == MODEL_READY && told))
-		queue->ready.head--;
+	if (model_strikes(wrong, MODEL_LEASE_TWICE, message->state == MODEL_READY && told &&
+			  !message->since_late))
+		queue->ready[message->priority].head--;
 	message->state = MODEL_LEASED;
 	message->client = client;
 	message->file = file;
@@ -162,17 +210,66 @@ uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32
 	return index;
 }
 
+static void queue_bury(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
+		       bool given_up)
+{
+	const struct model_message *message = &queue->messages[index];
+	const struct model_wish wish = { 0 };
+	struct model_wrong right = { .now = wrong->now };
+	struct model_message *letter;
+	uint32_t sent;
+
+	sent = model_send(queue->heir, &right, message->producer, message->seq, true, wish);
+	letter = &queue->heir->messages[sent];
+	letter->died.offset = message->offset;
+	letter->died.deliveries = message->deliveries;
+	letter->died.target = queue - (queue->heir - MODEL_DEAD);
+	letter->died.given_up = given_up;
+}
+
+static void queue_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
+		      bool given_up)
+{
+	queue->messages[index].state = MODEL_GONE;
+	queue->held--;
+	if (model_strikes(wrong, MODEL_DEAD_LOST, true))
+		return;
+	queue_bury(queue, wrong, index, given_up);
+	if (model_strikes(wrong, MODEL_DEAD_TWICE, true))
+		queue_bury(queue, wrong, index, given_up);
+}
+
+static bool queue_must_die(struct model_wrong *wrong, const struct model_message *message)
+{
+	if (!message->deliveries)
+		return false;
+	if (message->deliveries < MODEL_MOST)
+		return model_strikes(wrong, MODEL_DEAD_EARLY, true);
+	/* From then on, for not all numbers are told. */
+	if (wrong->mutant == MODEL_TOO_OFTEN && wrong->struck)
+		return false;
+	return !model_strikes(wrong, MODEL_TOO_OFTEN, true);
+}
+
 static void queue_give_back(struct model_queue *queue, struct model_wrong *wrong, uint32_t index)
 {
-	struct model_list *ready = &queue->ready;
+	struct model_message *message = &queue->messages[index];
+	struct model_list *ready = &queue->ready[message->priority];
 
-	if (model_strikes(wrong, MODEL_BACK_LAST, ready->count - ready->head > 30)) {
-		list_add(ready, index);
-	} else {
-		heap_add(queue, index);
+	if (queue->heir && queue_must_die(wrong, message)) {
+		queue_die(queue, wrong, index, false);
+		return;
 	}
-	queue->messages[index].state = MODEL_BACK;
-	queue->messages[index].since = wrong->now;
+	if (model_strikes(wrong, MODEL_BACK_LAST, ready->count - ready->head > 30 &&
+						  message->deliveries))
+		list_add(ready, index);
+	else if (message->deliveries)
+		heap_add(queue, back_of(queue, index), index);
+	else
+		heap_add(queue, &queue->late[message->priority], index);
+	message->since_late = !message->deliveries;
+	message->state = message->deliveries ? MODEL_BACK : MODEL_READY;
+	message->since = wrong->now;
 }
 
 /* The holder of the lease before it, whose time is over. */
@@ -188,12 +285,16 @@ static void queue_do(struct model_queue *queue, struct model_wrong *wrong, uint3
 {
 	struct model_message *message = &queue->messages[index];
 
-	if (fate.op == HISTORY_ACK) {
+	if (fate.op == HISTORY_ACK || (fate.op == HISTORY_TERM && !queue->heir)) {
 		message->state = MODEL_GONE;
 		queue->held--;
+		if (queue->heir && model_strikes(wrong, MODEL_UNDEAD, true))
+			queue_bury(queue, wrong, index, true);
+	} else if (fate.op == HISTORY_TERM) {
+		queue_die(queue, wrong, index, true);
 	} else if (fate.op == HISTORY_EXTEND) {
 		queue_time(queue, message, fate.until);
-	} else if (fate.until > wrong->now) {
+	} else if (fate.until > wrong->now && !(queue->heir && message->deliveries >= MODEL_MOST)) {
 		message->state = MODEL_DELAYED;
 		queue_time(queue, message, fate.until);
 	} else {
@@ -228,7 +329,7 @@ bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t
 		return false;
 	if (ack && model_strikes(wrong, MODEL_RESURRECT, right)) {
 		queue->held++;
-		heap_add(queue, index);
+		heap_add(queue, back_of(queue, index), index);
 	}
 	queue_do(queue, wrong, index, fate);
 	return true;
@@ -256,7 +357,9 @@ void model_tick(struct model_queue *queue, struct model_wrong *wrong)
 			continue;
 		if (message->until <= wrong->now ||
 		    model_strikes(wrong, MODEL_EARLY, message->state == MODEL_LEASED &&
-				  message->until > wrong->now + EARLY_TIME))
+				  message->until > wrong->now + EARLY_TIME) ||
+		    model_strikes(wrong, MODEL_TOO_SOON, message->state == MODEL_DELAYED &&
+				  !message->deliveries && message->until > wrong->now + EARLY_TIME))
 			queue_give_back(queue, wrong, i);
 		else
 			queue_time(queue, message, message->until);
@@ -284,7 +387,7 @@ void model_put_back(struct model_queue *queue, struct model_wrong *wrong, uint32
 
 void model_lose_tail(struct model_queue *queue, struct model_wrong *wrong)
 {
-	struct model_list *ready = &queue->ready;
+	struct model_list *ready = &queue->ready[0];
 
 	if (model_strikes(wrong, MODEL_TAIL, ready->count - ready->head >= 2))
 		ready->count -= 2;
@@ -305,7 +408,12 @@ uint32_t model_purge(struct model_queue *queue)
 
 void model_queue_free(struct model_queue *queue)
 {
+	int i;
+
 	free(queue->messages);
-	free(queue->ready.at);
-	free(queue->back.at);
+	for (i = 0; i < MODEL_PRIORITIES; i++) {
+		free(queue->ready[i].at);
+		free(queue->late[i].at);
+		free(queue->back[i].at);
+	}
 }

@@ -10,6 +10,8 @@ enum model_state { MODEL_READY, MODEL_BACK, MODEL_LEASED, MODEL_DELAYED, MODEL_G
 
 struct model_message {
 	uint64_t offset;
+	uint8_t priority;
+	struct { uint64_t offset; uint32_t deliveries; uint16_t target; bool given_up; } died;
 	uint32_t producer, seq;
 	uint32_t deliveries;
 	uint32_t client, file;	/* the holder */
@@ -17,6 +19,7 @@ struct model_message {
 	uint64_t taken;		/* the last time */
 	uint64_t until;		/* LEASED, DELAYED */
 	uint8_t state;
+	bool since_late;	/* READY: it had to wait */
 };
 
 /* A number that grows is good enough for a queue: nothing is ever taken out of it. */
@@ -30,8 +33,10 @@ struct model_queue {
 	size_t count, room;
 	size_t alive;			/* all before it are settled */
 	uint64_t due;			/* no time of its messages is over before that */
-	struct model_list ready;	/* messages by index */
-	struct model_list back;		/* a heap by offset */
+	struct model_list ready[MODEL_PRIORITIES];	/* messages by index */
+	struct model_list late[MODEL_PRIORITIES];	/* that had to wait: a heap by offset */
+	struct model_list back[MODEL_PRIORITIES];	/* likewise */
+	struct model_queue *heir;	/* NULL: none */
 	uint64_t next_offset;
 	unsigned int held;		/* ready or leased */
 	bool told;			/* the last sender, of its offset */
@@ -48,9 +53,15 @@ struct model_wrong {
 
 #define MODEL_NOTHING	UINT32_MAX
 
+/* Of a message: @until it waits. */
+struct model_wish {
+	uint8_t priority;
+	uint64_t until;
+};
+
 /* A message that it takes; @told: its sender will hear of its offset. */
 uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32_t producer,
-		    uint32_t seq, bool told);
+		    uint32_t seq, bool told, struct model_wish wish);
 /* The next one, leased; or MODEL_NOTHING. */
 uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
 		    uint32_t file, bool told, uint64_t until);

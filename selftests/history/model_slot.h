@@ -24,7 +24,7 @@ struct slot {
 	uint64_t at, deadline;
 	uint64_t killed;		/* since when it ends; 0: it does not */
 	uint32_t client;
-	uint32_t files[MODEL_QUEUES], seqs[MODEL_QUEUES];
+	uint32_t files[MODEL_ALL], seqs[MODEL_ALL];
 	struct lease leases[LEASES], old;
 	unsigned int nr_leases;
 	enum phase phase;
@@ -35,6 +35,7 @@ struct slot {
 	uint32_t messages[MODEL_BATCH], deliveries[MODEL_BATCH];
 	bool told, settled, partial, accepted;
 	uint8_t op;			/* of a settlement */
+	uint32_t priority;		/* of what it sends */
 	uint32_t time;			/* units of HISTORY_TIME_UNIT; 0: none */
 };
 
@@ -46,12 +47,13 @@ struct zombie {
 struct model {
 	const struct model_plan *plan;
 	struct model_wrong wrong;
-	struct model_queue queues[MODEL_QUEUES];
+	struct model_queue queues[MODEL_ALL];
 	struct slot slots[SLOTS];
 	struct zombie zombies[SLOTS];
 	struct history *history, control;
 	uint64_t random, now, records;
 	uint32_t clients, files;
+	bool drains;
 };
 
 uint32_t chance(struct model *model, uint32_t below);

@@ -38,6 +38,8 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		plan.purges = plan.kills = 0;
 		/* As far as they are about times; and what has them excuses the others. */
 		plan.timed = mutant == MODEL_EARLY || mutant == MODEL_LATE;
+		plan.wishes |= mutant == MODEL_LOW_FIRST || mutant == MODEL_TOO_SOON;
+		plan.dead |= mutant >= MODEL_TOO_OFTEN;
 		if (plan.capacity < LEAST_CAPACITY)
 			plan.capacity = LEAST_CAPACITY;
 		if (model_run(&plan, history))

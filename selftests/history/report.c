@@ -18,12 +18,18 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_FOREIGN_SETTLED] = "foreign-settle",
 	[HISTORY_SETTLED_TWICE] = "settled-twice",
 	[HISTORY_REFUSED] = "refused-settle",
+	[HISTORY_PRIORITY] = "priority",
+	[HISTORY_EARLY] = "early",
+	[HISTORY_TOO_OFTEN] = "too-often",
+	[HISTORY_DEAD_EARLY] = "dead-early",
+	[HISTORY_DEAD_TWICE] = "dead-twice",
+	[HISTORY_UNDEAD] = "undead",
 	[HISTORY_BAD_LOG] = "bad-log",
 };
 
 static const char * const op_names[] = {
-	"none", "send", "take", "more", "ack", "release", "extend", "close", "death",
-	"purge", "drained",
+	"none", "send", "take", "more", "buried", "ack", "release", "term", "extend", "close",
+	"death", "purge", "drained",
 };
 
 static const char * const outcome_names[] = {
@@ -57,8 +63,12 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 		fprintf(out, " count %u", r->count);
 	if (r->op <= HISTORY_EXTEND && history_time(r))
 		fprintf(out, " for %" PRIu64 " us", history_time(r) / 1000);
-	fprintf(out, "%s%s: %s\n", r->flags & HISTORY_SETTLED ? " settled" : "",
-		r->flags & HISTORY_BACK ? " back" : "", outcome_names[r->outcome]);
+	if (r->op == HISTORY_SEND)
+		fprintf(out, " priority %u", history_priority(r));
+	else
+		fprintf(out, "%s%s", r->flags & HISTORY_SETTLED ? " settled" : "",
+			r->flags & HISTORY_BACK ? " back" : "");
+	fprintf(out, ": %s\n", outcome_names[r->outcome]);
 }
 
 void history_report(const struct history *history, FILE *out)
