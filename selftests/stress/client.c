@@ -178,6 +178,23 @@ static void client_do(struct stress_client *client, enum stress_op op, uint32_t 
 	}
 }
 
+/* The dead are not settled unseen. */
+static uint32_t client_choose_queue(struct stress_client *client, enum stress_op op)
+{
+	switch (op) {
+	case STRESS_FETCH:
+	case STRESS_FETCH_IN_PLACE:
+	case STRESS_URING_FETCH:
+	case STRESS_SETTLE_AND_FETCH:
+	case STRESS_PARK:
+	case STRESS_POLL:
+	case STRESS_REOPEN:
+		return stress_chance(client, STRESS_ALL);
+	default:
+		return stress_chance(client, STRESS_QUEUES);
+	}
+}
+
 static enum stress_op client_choose(struct stress_client *client)
 {
 	unsigned int total = 0, dice;
@@ -221,7 +238,7 @@ static void client_prepare(struct stress_client *client, const struct stress *st
 	ret = history_log_open(&client->log, stress->logs, id, stress->seed, STRESS_RECORDS);
 	if (ret)
 		stress_fail(client, "log", ret);
-	for (queue = 0; queue < STRESS_QUEUES; queue++) {
+	for (queue = 0; queue < STRESS_ALL; queue++) {
 		client_open(client, queue);
 		client_map(client, queue);
 	}
@@ -240,10 +257,10 @@ void stress_client(const struct stress *stress, uint32_t id, unsigned int slot)
 
 	client_prepare(&client, stress, id);
 	while (!__atomic_load_n(&stress->shared->stop, __ATOMIC_RELAXED) &&
-	       client.log.used + 4 * STRESS_BATCH < client.log.room) {
+	       client.log.used + 8 * STRESS_BATCH < client.log.room) {
 		stress_look_after_parked(&client);
 		op = client_choose(&client);
-		client_do(&client, op, stress_chance(&client, STRESS_QUEUES));
+		client_do(&client, op, client_choose_queue(&client, op));
 		__atomic_add_fetch(&stress->shared->ops[op], 1, __ATOMIC_RELAXED);
 	}
 	__atomic_store_n(&stress->shared->ending[slot], history_now(), __ATOMIC_SEQ_CST);

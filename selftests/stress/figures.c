@@ -36,7 +36,7 @@ long long figures_memory(void)
 	char name[WEIR_NAME_SIZE];
 	long long memory;
 
-	if (round_create(raw_name(name), 0))
+	if (round_create(raw_name(name), 0, -1))
 		return -1;
 	memory = raw_figure(name, "memory");
 	return raw_destroy(name) ? -1 : memory;
@@ -51,11 +51,11 @@ bool figures_memory_is_back(long long memory)
 	raw_name(name);
 	if (limit_write(memory - 1))
 		return false;
-	less = round_create(name, 0);
+	less = round_create(name, 0, -1);
 	if (!less)
 		raw_destroy(name);
 	limit_write(memory);
-	enough = round_create(name, 0);
+	enough = round_create(name, 0, -1);
 	if (!enough)
 		raw_destroy(name);
 	limit_write(limit);
@@ -68,7 +68,7 @@ bool figures_memory_is_back(long long memory)
 static bool queue_is_quiet(const char *name, struct weir_info *info)
 {
 	return !raw_info(name, info) && !info->leased && !info->delayed &&
-	       !info->pinned && !info->consumers && !info->waiters;
+	       !info->dying && !info->pinned && !info->consumers && !info->waiters;
 }
 
 bool figures_quiet(const struct stress *stress)
@@ -77,14 +77,15 @@ bool figures_quiet(const struct stress *stress)
 	struct weir_info info;
 	uint32_t queue;
 
-	for (queue = 0; queue < STRESS_QUEUES; queue++) {
+	for (queue = 0; queue < STRESS_ALL; queue++) {
 		while (!queue_is_quiet(stress->names[queue], &info)) {
 			if (history_now() > end) {
 				printf("# queue %u: all clients ended, and %llu leased, "
-				       "%llu delayed, %llu pinned, %llu consumers, "
+				       "%llu delayed, %llu dying, %llu pinned, %llu consumers, "
 				       "%llu waiters\n", queue,
 				       (unsigned long long)info.leased,
 				       (unsigned long long)info.delayed,
+				       (unsigned long long)info.dying,
 				       (unsigned long long)info.pinned,
 				       (unsigned long long)info.consumers,
 				       (unsigned long long)info.waiters);
@@ -131,8 +132,29 @@ static void known_count(struct known *known, const struct history_record *r)
 	}
 }
 
+/* Dead letters of @queue, or of all if it is that of the dead; each is said to be often. */
+static uint64_t count_buried(const struct history *history, uint32_t queue)
+{
+	bool *seen = calloc(1 << 20, sizeof(*seen));
+	uint64_t count = 0;
+	size_t i;
+
+	for (i = 0; seen && i < history->count; i++) {
+		const struct history_record *r = &history->records[i];
+
+		if (r->op != HISTORY_BURIED || r->count >= 1 << 20 || seen[r->count] ||
+		    (queue != STRESS_DEAD && r->target != queue))
+			continue;
+		seen[r->count] = true;
+		count++;
+	}
+	free(seen);
+	return count;
+}
+
 bool figures_right(const struct stress *stress, uint32_t queue, const struct history *history)
 {
+	uint64_t buried = count_buried(history, queue);
 	struct known known = { 0 };
 	struct weir_info info;
 	bool right = true;
@@ -143,10 +165,16 @@ bool figures_right(const struct stress *stress, uint32_t queue, const struct his
 			known_count(&known, &history->records[i]);
 	if (raw_info(stress->names[queue], &info))
 		return false;
+	/* They are sent by nobody who logs it. */
+	if (queue == STRESS_DEAD)
+		known.sent = buried;
+	else
+		right &= within("dead", queue, info.dead, buried, 0);
 	right &= within("sent", queue, info.sent, known.sent, known.unsure_sent);
 	right &= within("received", queue, info.received, known.received, known.unsure_received);
 	right &= within("purged", queue, info.purged, known.purged, known.unsure_purged);
-	right &= within("settled + purged", queue, info.settled + info.purged, info.sent, 0);
+	right &= within("settled + purged + dead", queue,
+			info.settled + info.purged + info.dead, info.sent, 0);
 	right &= within("depth", queue, info.depth, 0, 0);
 	right &= within("leased", queue, info.leased, 0, 0);
 	right &= within("bytes", queue, info.bytes, 0, 0);

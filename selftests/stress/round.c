@@ -31,13 +31,29 @@ static uint32_t chance(struct round *round, uint32_t below)
 	return round->random % below;
 }
 
-/* One that is mostly full, one that is sometimes, one that never is. */
-int round_create(const char *name, unsigned int queue)
+/*
+ * One that is mostly full, and has messages that are delivered too often; one that is
+ * full sometimes, with priorities; one that never is; and one for the dead.
+ */
+int round_create(const char *name, unsigned int queue, int heir)
 {
-	static const __u64 messages[] = { 40, 400, 65536 };
-	static const __u64 bytes[] = { 64 << 10, 1 << 20, 64 << 20 };
+	static const __u64 messages[] = { 40, 400, 65536, 65536 };
+	static const __u64 bytes[] = { 64 << 10, 1 << 20, 64 << 20, 64 << 20 };
+	struct weir_create create = {
+		.type = WEIR_TYPE_QUEUE,
+		.policy = {
+			.max_messages = messages[queue], .max_bytes = bytes[queue],
+			.priorities = queue == 1 ? STRESS_PRIORITIES : 0,
+		},
+	};
 
-	return raw_create_sized(name, messages[queue], bytes[queue]);
+	if (stress_mortal(queue) && heir >= 0) {
+		create.policy.flags = WEIR_POLICY_DEAD_LETTER;
+		create.policy.dead_letter = heir;
+		create.policy.max_deliveries = stress_most(queue);
+	}
+	raw_set_name(&create, name);
+	return raw_control(WEIR_IOC_CREATE, &create);
 }
 
 static void slot_start(struct round *round, struct slot *slot)
@@ -189,7 +205,9 @@ static void round_stop(struct round *round)
 
 static bool drain_one(struct round *round, uint32_t queue, int fd, struct history_record *record)
 {
-	static struct { struct weir_desc desc; char bytes[STRESS_LARGEST + 256]; } buffer;
+	static struct { struct weir_desc desc; char bytes[STRESS_BUFFER]; } buffer;
+	struct history_record buried;
+	bool whole;
 	struct weir_run run;
 	struct weir_fetch fetch = {
 		.runs = raw_address(&run), .nr_runs = 1, .max_messages = 1,
@@ -204,15 +222,22 @@ static bool drain_one(struct round *round, uint32_t queue, int fd, struct histor
 	}
 	record->offset = run.offset;
 	record->deliveries = run.deliveries;
-	history_end(record, stress_message_whole(&buffer.desc, buffer.bytes, record) ?
-			    HISTORY_OK : HISTORY_CORRUPT);
+	if (queue == STRESS_DEAD) {
+		whole = stress_letter_whole(&round->stress, &buffer.desc, buffer.bytes, record,
+					    &buried);
+		if (whole)
+			history_add(&round->log, &buried, HISTORY_OK);
+	} else {
+		whole = stress_message_whole(&buffer.desc, buffer.bytes, record);
+	}
+	history_end(record, whole ? HISTORY_OK : HISTORY_CORRUPT);
 	return true;
 }
 
 static void round_drain(struct round *round, uint32_t queue)
 {
 	struct history_record record = {
-		.op = HISTORY_TAKE, .target = queue, .file = STRESS_QUEUES + 1 + queue,
+		.op = HISTORY_TAKE, .target = queue, .file = STRESS_ALL + 1 + queue,
 		.offset = HISTORY_NOWHERE, .producer = HISTORY_NOBODY, .count = 1,
 		.flags = HISTORY_SETTLED,
 	};
@@ -237,11 +262,13 @@ static void round_judge(struct round *round)
 		round->totals->histories_wrong++;
 		return;
 	}
-	for (queue = 0; queue < STRESS_QUEUES; queue++)
+	for (queue = 0; queue < STRESS_ALL; queue++)
 		if (!figures_right(&round->stress, queue, &history))
 			round->totals->figures_wrong++;
-	for (queue = 0; queue < STRESS_QUEUES; queue++)
+	for (queue = 0; queue < STRESS_ALL; queue++) {
 		round->totals->expired += raw_figure(round->stress.names[queue], "expired");
+		round->totals->dead += raw_figure(round->stress.names[queue], "dead");
+	}
 	round->totals->records += history.count;
 	for (i = 0; i < history.count; i++)
 		round->totals->messages += history.records[i].op == HISTORY_SEND &&
@@ -264,8 +291,10 @@ static void round_begin(struct round *round, const char *logs)
 	stress->shared = proc_shared(sizeof(*stress->shared));
 	round->random = body_mix(stress->seed);
 	ret = history_log_open(&round->log, logs, 0, stress->seed, 1 << 20);
-	for (queue = 0; !ret && queue < STRESS_QUEUES; queue++) {
-		ret = round_create(raw_name(stress->names[queue]), queue);
+	/* From the heir on. */
+	for (queue = STRESS_ALL; !ret && queue--;) {
+		ret = round_create(raw_name(stress->names[queue]), queue,
+				   queue == STRESS_DEAD ? -1 : stress->inherited[STRESS_DEAD]);
 		stress->inherited[queue] = raw_open(stress->names[queue], O_RDWR);
 	}
 	if (ret || !stress->shared) {
@@ -281,7 +310,7 @@ static void round_end(struct round *round)
 	struct stress *stress = &round->stress;
 	uint32_t queue, i;
 
-	for (queue = 0; queue < STRESS_QUEUES; queue++) {
+	for (queue = 0; queue < STRESS_ALL; queue++) {
 		close(stress->inherited[queue]);
 		if (raw_destroy(stress->names[queue])) {
 			round->totals->figures_wrong++;
@@ -306,7 +335,7 @@ void round_run(const struct round_plan *plan, const char *logs, struct round_tot
 	round_stop(&round);
 	if (!figures_quiet(&round.stress))
 		round.failed = true;
-	for (queue = 0; queue < STRESS_QUEUES; queue++)
+	for (queue = 0; queue < STRESS_ALL; queue++)
 		round_drain(&round, queue);
 	round_judge(&round);
 	round_end(&round);

@@ -14,7 +14,7 @@ struct round_plan {
 
 /* Over all rounds; and what was wrong. */
 struct round_totals {
-	uint64_t rounds, kills, stops, records, messages;
+	uint64_t rounds, kills, stops, records, messages, dead;
 	uint64_t ops[STRESS_OPS], refused, expired;
 	unsigned int histories_wrong, figures_wrong, ends_wrong, memory_wrong;
 };
@@ -28,9 +28,10 @@ long long figures_memory(void);
 bool figures_memory_is_back(long long memory);
 /* Until nothing is leased to anybody: false, if that does not come. */
 bool figures_quiet(const struct stress *stress);
-/* The figures of an empty queue, against what the clients know. */
+/* The figures of an empty queue, or of that of the dead, against what the clients know. */
 bool figures_right(const struct stress *stress, uint32_t queue, const struct history *history);
 
-int round_create(const char *name, unsigned int queue);
+/* @heir: a descriptor of the dead letter queue, or -1. */
+int round_create(const char *name, unsigned int queue, int heir);
 
 #endif

@@ -15,11 +15,12 @@ static uint32_t send_producer(const struct stress_client *client, uint32_t queue
 }
 
 static struct history_record *send_begin(struct stress_client *client, uint32_t queue,
-					 uint32_t file)
+					 uint32_t file, uint32_t flags)
 {
 	struct history_record record = {
 		.op = HISTORY_SEND, .target = queue, .file = file, .offset = HISTORY_NOWHERE,
 		.producer = send_producer(client, queue), .seq = client->seqs[queue]++,
+		.flags = flags,
 	};
 
 	return history_begin(&client->log, &record);
@@ -36,7 +37,7 @@ void stress_write(struct stress_client *client, uint32_t queue, bool in_parts)
 {
 	uint32_t file, length = send_length(client), cut = length;
 	int fd = stress_pick_file(client, queue, &file);
-	struct history_record *record = send_begin(client, queue, file);
+	struct history_record *record = send_begin(client, queue, file, 0);
 	struct iovec parts[2];
 	long ret;
 
@@ -53,9 +54,22 @@ void stress_write(struct stress_client *client, uint32_t queue, bool in_parts)
 	history_end(record, ret < 0 ? HISTORY_FAILED : HISTORY_OK);
 }
 
+/* Before it is sent, for it is in the log then. */
+static uint32_t send_wish(struct stress_client *client, uint32_t queue,
+			  struct weir_options *options)
+{
+	*options = (struct weir_options){ 0 };
+	if (queue == 1)
+		options->priority = stress_chance(client, STRESS_PRIORITIES);
+	if (queue == 1 && !stress_chance(client, 8))
+		options->delay_ns = stress_chance(client, 30000000);
+	return options->priority | history_time_flags(options->delay_ns);
+}
+
 void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 {
 	struct weir_message messages[STRESS_BATCH];
+	struct weir_options options[STRESS_BATCH];
 	struct history_record *records[STRESS_BATCH];
 	uint32_t file, count = 1 + stress_chance(client, STRESS_BATCH);
 	int i, ret, fd = stress_pick_file(client, queue, &file);
@@ -65,11 +79,14 @@ void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 	};
 
 	for (i = 0; i < count; i++) {
-		records[i] = send_begin(client, queue, file);
+		records[i] = send_begin(client, queue, file,
+					send_wish(client, queue, &options[i]));
 		stress_message_make(&messages[i],
 				    client->bytes + i * (STRESS_BUFFER / STRESS_BATCH),
 				    send_length(client), records[i]->producer, records[i]->seq,
 				    stress_chance(client, 2));
+		messages[i].options = raw_address(&options[i]);
+		messages[i].options_len = sizeof(options[i]);
 	}
 	ret = stress_command(client, by_ring, fd, WEIR_IOC_SEND, &send);
 	if (ret < 0)

@@ -13,7 +13,7 @@ static struct history_record *settle_log(struct stress_client *client, uint32_t 
 {
 	static const uint8_t ops[] = {
 		[WEIR_ACK] = HISTORY_ACK, [WEIR_RELEASE] = HISTORY_RELEASE,
-		[WEIR_EXTEND] = HISTORY_EXTEND,
+		[WEIR_EXTEND] = HISTORY_EXTEND, [WEIR_TERM] = HISTORY_TERM,
 	};
 	struct history_record record = {
 		.op = ops[run->op], .target = queue, .flags = settle_time_flags(run),
@@ -81,12 +81,16 @@ static void settle_log_run(struct stress_client *client, const struct stress_lea
 						  &lease->run, i);
 }
 
-static void settle_choose_op(struct stress_client *client, struct weir_run *run)
+static void settle_choose_op(struct stress_client *client, uint32_t queue,
+			     struct weir_run *run)
 {
 	run->op = stress_chance(client, 4) ? WEIR_ACK :
 		  stress_chance(client, 2) ? WEIR_RELEASE : WEIR_EXTEND;
-	run->delay_ms = run->op != WEIR_ACK && stress_chance(client, 2) ?
-			1 + stress_chance(client, 30) : 0;
+	if (stress_mortal(queue) && !stress_chance(client, 12))
+		run->op = WEIR_TERM;
+	run->delay_ms = 0;
+	if ((run->op == WEIR_RELEASE || run->op == WEIR_EXTEND) && stress_chance(client, 2))
+		run->delay_ms = 1 + stress_chance(client, 30);
 }
 
 static bool settle_choose(struct stress_client *client, uint32_t file, struct stress_lease *lease)
@@ -97,7 +101,7 @@ static bool settle_choose(struct stress_client *client, uint32_t file, struct st
 		return false;
 	while (lease->run.count < most && settle_extend(client, lease))
 		;
-	settle_choose_op(client, &lease->run);
+	settle_choose_op(client, lease->queue, &lease->run);
 	client->old = *lease;
 	return true;
 }
@@ -142,7 +146,10 @@ static void settle_call(struct stress_client *client, const struct stress_lease 
 			bool by_ring)
 {
 	struct stress_settling settling;
-	struct weir_settle settle = { .runs = raw_address(&settling.run), .count = 1 };
+	struct weir_settle settle = {
+		.runs = raw_address(&settling.run), .count = 1,
+		.reason = raw_address("stress"), .reason_len = strlen("stress"),
+	};
 	int ret;
 
 	settle_log_run(client, lease, &settling);
@@ -172,11 +179,11 @@ void stress_probe(struct stress_client *client)
 
 	if (stress_chance(client, 2))
 		lease = client->stress->shared->seen[stress_chance(client, 64)];
-	if (!lease.run.count || lease.run.count > STRESS_BATCH || lease.queue >= STRESS_QUEUES)
+	if (!lease.run.count || lease.run.count > STRESS_BATCH || lease.queue >= STRESS_ALL)
 		return;
 	lease.fd = stress_pick_file(client, lease.queue, &lease.file);
 	/* It shall not be right: others have that description, or a FETCH is under way. */
-	if (lease.file > STRESS_QUEUES && !client->parked.waits)
+	if (lease.file > STRESS_ALL && !client->parked.waits)
 		lease.run.deliveries += stress_chance(client, 8) == 0;
 	lease.run.op = stress_chance(client, 2);
 	lease.run.delay_ms = 0;

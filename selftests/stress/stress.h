@@ -15,11 +15,15 @@
 #include "../uring.h"
 
 #define STRESS_QUEUES	3
+/* The dead letter queue of the first two; nobody else sends there. */
+#define STRESS_DEAD	STRESS_QUEUES
+#define STRESS_ALL	(STRESS_QUEUES + 1)
+#define STRESS_PRIORITIES 3
 #define STRESS_CLIENTS	16
 #define STRESS_BATCH	8		/* messages a call */
 #define STRESS_LARGEST	6000		/* bytes of a message */
 #define STRESS_LEASES	40
-#define STRESS_BUFFER	(STRESS_BATCH * (STRESS_LARGEST + 3 * WEIR_ALIGN))
+#define STRESS_BUFFER	(STRESS_BATCH * (STRESS_LARGEST + 10 * WEIR_ALIGN))
 #define STRESS_RECORDS	100000		/* of one client; then it ends */
 #define STRESS_FILES	100000		/* numbers of a client's descriptions */
 
@@ -55,8 +59,8 @@ struct stress {
 	uint64_t seed;
 	const char *logs;
 	struct stress_shared *shared;
-	char names[STRESS_QUEUES][WEIR_NAME_SIZE];
-	int inherited[STRESS_QUEUES];	/* descriptions that all clients have */
+	char names[STRESS_ALL][WEIR_NAME_SIZE];
+	int inherited[STRESS_ALL];	/* descriptions that all clients have */
 };
 
 /* A FETCH that waits in a ring. */
@@ -74,10 +78,10 @@ struct stress_client {
 	struct history_log log;
 	uint32_t id;
 	uint64_t random;
-	int fds[STRESS_QUEUES];		/* its own descriptions */
-	uint32_t files[STRESS_QUEUES], next_file;
+	int fds[STRESS_ALL];		/* its own descriptions */
+	uint32_t files[STRESS_ALL], next_file;
 	uint32_t seqs[STRESS_QUEUES];
-	const char *index[STRESS_QUEUES], *pool[STRESS_QUEUES];
+	const char *index[STRESS_ALL], *pool[STRESS_ALL];
 	struct stress_lease leases[STRESS_LEASES];
 	unsigned int nr_leases;
 	struct stress_lease old;	/* settled before; @run.count 0: none */
@@ -120,6 +124,23 @@ bool stress_message_whole(const struct weir_desc *desc, const char *payload,
 			  struct history_record *record);
 void stress_message_make(struct weir_message *message, char *bytes, uint32_t length,
 			 uint32_t producer, uint32_t seq, bool with_more);
+
+/* Of a dead letter: likewise, and where it died is @buried. */
+bool stress_letter_whole(const struct stress *stress, const struct weir_desc *desc,
+			 const char *payload, struct history_record *record,
+			 struct history_record *buried);
+
+/* How often a message of @queue may be delivered; 0: any number. */
+static inline uint32_t stress_most(uint32_t queue)
+{
+	return queue ? 0 : 4;
+}
+
+/* Whether what is dead is in the dead letter queue. */
+static inline bool stress_mortal(uint32_t queue)
+{
+	return queue < 2;
+}
 
 /* How long a lease of @ns, 0 for the queue's, lasts, for a history. */
 static inline uint32_t stress_time_flags(uint64_t ns)

@@ -121,6 +121,20 @@ static uint64_t record_end(const struct weir_desc *desc)
 	return (desc->pos + size + WEIR_ALIGN - 1) / WEIR_ALIGN * WEIR_ALIGN;
 }
 
+/* A dead letter is said to be one before it is said to be here. */
+static bool take_whole(struct stress_client *client, const struct weir_desc *desc,
+		       const char *payload, struct history_record *record)
+{
+	struct history_record buried;
+
+	if (record->target != STRESS_DEAD)
+		return stress_message_whole(desc, payload, record);
+	if (!stress_letter_whole(client->stress, desc, payload, record, &buried))
+		return false;
+	history_add(&client->log, &buried, HISTORY_OK);
+	return true;
+}
+
 /* What a call got, message by message; the first one's record is the call's. */
 static void take_messages(struct stress_client *client, struct history_record *call, int fd,
 			  const struct weir_fetch *fetch, const struct weir_run *runs, int count)
@@ -149,7 +163,7 @@ static void take_messages(struct stress_client *client, struct history_record *c
 		record->deliveries = run->deliveries;
 		record->outcome = HISTORY_OK;
 		if (!take_told_right(desc, run, in_run, !bytes) ||
-		    !stress_message_whole(desc, payload, record))
+		    !take_whole(client, desc, payload, record))
 			record->outcome = HISTORY_CORRUPT;
 		if (!(call->flags & HISTORY_SETTLED))
 			take_lease(client, queue, call->file, fd, run, in_run);
@@ -227,7 +241,7 @@ void stress_park(struct stress_client *client, uint32_t queue)
 
 	if (parked->waits)
 		return;
-	how.settled = how.settled && !how.in_place;
+	how.settled = how.settled && !how.in_place && queue != STRESS_DEAD;
 	parked->fd = stress_pick_file(client, queue, &file);
 	parked->queue = queue;
 	take_prepare(client, &parked->fetch, parked->runs, client->parked_bytes, how);
