@@ -44,7 +44,7 @@ test_commands() {
 	offers se = send
 	offers -j rec = recv
 	offers nonsense '' = ''
-	offers queue '' = alter browse create destroy list purge show
+	offers queue '' = alter browse create destroy list move purge redrive show
 }
 
 test_queues() {
@@ -55,6 +55,8 @@ test_queues() {
 	offers queue destroy b = beta
 	offers queue browse b = beta
 	offers queue show alpha '' = ''
+	offers queue move alpha al = alpha alps
+	offers queue move alpha alps '' = ''
 }
 
 test_options() {

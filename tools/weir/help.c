@@ -182,7 +182,7 @@ static void complete_verb(const struct verb *verb, char **words,
 		option_words(verb);
 	else if (verb->run == help && !plain)
 		topic_words();
-	else if (verb->takes_queue && !plain)
+	else if (verb->takes_queue && plain < verb->least)
 		weir_list(queue_word, NULL);
 }
 

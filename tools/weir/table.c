@@ -64,6 +64,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		"no more than N messages" },
 	[OPT_NAME] = { "name", 0, "NAME",
 		"what others are told who has its messages" },
+	[OPT_TO] = { "to", 0, "QUEUE",
+		"where they go, wherever they come from" },
 };
 
 #define POLICY	(BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) | \
@@ -117,6 +119,25 @@ const struct verb verbs[] = {
 "--messages and --bytes go up to what the queue was created with; 0 is none for\n"
 "--max-deliveries, --backoff, --ttl and --starve-after. --no-dead-letter and\n"
 "--no-discard need --max-deliveries 0, if there is a maximum.\n",
+	}, {
+		.object = "queue", .name = "move", .words = "FROM TO",
+		.least = 2, .most = 2, .takes_queue = true, .run = queue_move,
+		.options = BIT(OPT_MOST),
+		.summary = "move messages from a queue to another",
+		.text =
+"Moves the messages that are ready now, in their order, and says how many. Key,\n"
+"headers and priority stay as they are; the sender is you. Waits while TO is full,\n"
+"and says so. However it ends, each message is in one of the two queues.\n",
+	}, {
+		.object = "queue", .name = "redrive", .words = "NAME",
+		.least = 1, .most = 1, .takes_queue = true, .run = queue_redrive,
+		.options = BIT(OPT_TO) | BIT(OPT_MOST),
+		.summary = "move dead letters back to where they died",
+		.text =
+"Moves the dead letters that are ready now, each to the queue of its header\n"
+"weir-dead-queue, or all to the queue --to, and says how many. What their last\n"
+"death has added to their headers is taken off; otherwise it is as with move. Those\n"
+"that are of no queue that there is stay, and the status is 1.\n",
 	}, {
 		.object = "queue", .name = "purge", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_purge,

@@ -59,6 +59,7 @@ enum option_id {
 	OPT_FROM,
 	OPT_MOST,
 	OPT_NAME,
+	OPT_TO,
 	NR_OPTIONS,
 };
 
@@ -88,7 +89,7 @@ struct verb {
 	const char	*name;
 	const char	*words;		/* as in its synopsis */
 	unsigned int	least, most;	/* words */
-	bool		takes_queue;	/* as its first word */
+	bool		takes_queue;	/* as each word that it must have */
 	bool		no_defaults;	/* what is not named stays as it is */
 	uint64_t	options;	/* BIT(OPT_*) */
 	const char	*summary;
@@ -233,6 +234,8 @@ enum status queue_list(const struct args *args);
 enum status queue_show(const struct args *args);
 enum status queue_browse(const struct args *args);
 enum status queue_leases(const struct args *args);
+enum status queue_move(const struct args *args);
+enum status queue_redrive(const struct args *args);
 enum status queue_purge(const struct args *args);
 enum status queue_destroy(const struct args *args);
 enum status send_messages(const struct args *args);
