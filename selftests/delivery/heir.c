@@ -367,12 +367,12 @@ TEST_F(dead, chain)
 	enum { LINKS = 100 };
 	static char names[LINKS][WEIR_NAME_SIZE];
 	static const struct weir_policy small = { .max_messages = 64, .max_bytes = 65536 };
-	int order, i, fd, first;
+	int order, i, fd, first, links = raw_rounds(LINKS);
 
 	for (order = 0; order < 2; order++) {
 		fd = self->target;
 		first = -1;
-		for (i = 0; i < LINKS; i++) {
+		for (i = 0; i < links; i++) {
 			struct weir_policy policy = policy_dead(fd, 1);
 
 			policy.max_messages = small.max_messages;
@@ -385,8 +385,8 @@ TEST_F(dead, chain)
 		}
 		lease_fill(fd, 1);
 		ASSERT_EQ(0, policy_term(fd, lease_take(fd, 1, 0), "first", 5));
-		ASSERT_EQ(1, raw_figure(names[LINKS - 1], "sent"));
-		for (i = LINKS - 2; i >= LINKS / 2; i--) {
+		ASSERT_EQ(1, raw_figure(names[links - 1], "sent"));
+		for (i = links - 2; i >= links / 2; i--) {
 			int next = raw_open(names[i], O_RDONLY | O_NONBLOCK);
 
 			wait_figure(names[i], "depth", 1);
@@ -394,8 +394,8 @@ TEST_F(dead, chain)
 			close(next);
 		}
 		close(fd);
-		for (i = 0; i < LINKS; i++)
-			ASSERT_EQ(0, raw_destroy_force(names[order ? i : LINKS - 1 - i]));
+		for (i = 0; i < links; i++)
+			ASSERT_EQ(0, raw_destroy_force(names[order ? i : links - 1 - i]));
 	}
 	close(self->letters);
 	close(self->target);

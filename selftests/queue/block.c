@@ -277,9 +277,9 @@ TEST_F(queue, wake_up_meets_a_kill)
 {
 	pid_t victim, survivor;
 	long long settled;
-	int i;
+	int i, rounds = raw_rounds(60);
 
-	for (i = 0; i < 60; i++) {
+	for (i = 0; i < rounds; i++) {
 		victim = reader(self->name, 3);
 		wait_waiters(self->name, 1);
 		survivor = reader(self->name, 3);
@@ -302,10 +302,10 @@ TEST_F(queue, room_meets_a_kill)
 {
 	pid_t victim, survivor;
 	char bytes[64];
-	int i;
+	int i, rounds = raw_rounds(60);
 
 	ASSERT_EQ(0, queue_remake(self, 1, 4096));
-	for (i = 0; i < 60; i++) {
+	for (i = 0; i < rounds; i++) {
 		door_write_string(self->writer, "x");
 		victim = writer(self->name, 3, 3);
 		wait_waiters(self->name, 1);

@@ -337,7 +337,7 @@ struct killing {
 	uint32_t producers;
 	uint32_t *begun;		/* messages */
 	uint32_t goal;
-	int kills;
+	int kills, most;
 };
 
 static void start_writer(FIXTURE_DATA(queue) *self, struct killing *k, int i)
@@ -353,10 +353,10 @@ static void kill_a_writer(FIXTURE_DATA(queue) *self, struct killing *k)
 	uint32_t begun = __atomic_load_n(k->begun, __ATOMIC_SEQ_CST);
 	int i = random() % WRITERS;
 
-	if (begun < k->goal || k->kills == KILLS)
+	if (begun < k->goal || k->kills == k->most)
 		return;
 	k->goal = begun + random() % 8;
-	if (++k->kills < KILLS) {
+	if (++k->kills < k->most) {
 		proc_kill(k->children[i]);
 		start_writer(self, k, i);
 		return;
@@ -367,7 +367,9 @@ static void kill_a_writer(FIXTURE_DATA(queue) *self, struct killing *k)
 
 TEST_F(queue, writers_at_random)
 {
-	struct killing k = { .begun = proc_shared(sizeof(uint32_t)), .goal = 1 };
+	struct killing k = {
+		.begun = proc_shared(sizeof(uint32_t)), .goal = 1, .most = raw_rounds(KILLS),
+	};
 	uint32_t next[WRITERS + KILLS] = { 0 };
 	char *bytes = malloc(LARGE + 1);
 	const struct body *body = (void *)bytes;
@@ -390,7 +392,7 @@ TEST_F(queue, writers_at_random)
 		ASSERT_LT(body->producer, k.producers);
 		/* Each is there: none but the last of a producer may be absent. */
 		ASSERT_EQ(next[body->producer]++, body->seq);
-	} while (k.kills < KILLS || length > 0);
+	} while (k.kills < k.most || length > 0);
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	ASSERT_ADDS_UP(&info);
 	EXPECT_EQ(0, info.depth);

@@ -179,9 +179,9 @@ TEST_F(limits, one_users_objects)
 TEST_F(limits, given_back)
 {
 	long total = 0, again, why;
-	int i;
+	int i, rounds = raw_rounds(10);
 
-	for (i = 0; i < 10; i++) {
+	for (i = 0; i < rounds; i++) {
 		wait_until(!create_as(ALICE, self->names[0], 0, 64 << 20));
 		if (!i)
 			total = fill(self->names[0], 65536, &why);
@@ -230,13 +230,13 @@ TEST_F(limits, life_goes_on)
 {
 	static char bytes[65536];
 	long why;
-	int i, in, out;
+	int i, in, out, rounds = raw_rounds(300);
 
 	ASSERT_EQ(0, create_as(ALICE, self->names[0], 0, 64 << 20));
 	fill(self->names[0], 65536, &why);
 	in = raw_open(self->names[0], O_RDONLY | O_NONBLOCK);
 	out = raw_open(self->names[0], O_WRONLY | O_NONBLOCK);
-	for (i = 0; i < 300; i++) {
+	for (i = 0; i < rounds; i++) {
 		ASSERT_EQ(65536, door_read(in, bytes, sizeof(bytes)));
 		ASSERT_EQ(65536, door_write(out, bytes, sizeof(bytes)));
 	}

@@ -136,17 +136,17 @@ TEST_F(queue, name)							\
 	EXPECT_EQ(0, run(self, &plan, ledger));				\
 }
 
-PLAN(four_by_four, .writers = 4, .readers = 4, .messages = 3000, .length = 200, .waits = true)
-PLAN(one_by_many, .writers = 1, .readers = 6, .messages = 6000, .length = 64, .waits = true)
-PLAN(many_by_one, .writers = 6, .readers = 1, .messages = 1000, .length = 500, .waits = true)
-PLAN(with_poll, .writers = 3, .readers = 3, .messages = 2000, .length = 300)
+PLAN(four_by_four, .writers = 4, .readers = 4, .messages = raw_rounds(3000), .length = 200, .waits = true)
+PLAN(one_by_many, .writers = 1, .readers = 6, .messages = raw_rounds(6000), .length = 64, .waits = true)
+PLAN(many_by_one, .writers = 6, .readers = 1, .messages = raw_rounds(1000), .length = 500, .waits = true)
+PLAN(with_poll, .writers = 3, .readers = 3, .messages = raw_rounds(2000), .length = 300)
 PLAN(large_ones, .writers = 3, .readers = 3, .messages = 60, .length = 200000, .waits = true)
 
 /* Mostly full: everybody waits for everybody. */
 TEST_F(queue, in_a_small_queue)
 {
 	const struct plan plan = {
-		.writers = 4, .readers = 4, .messages = 1500, .length = 1024, .waits = true,
+		.writers = 4, .readers = 4, .messages = raw_rounds(1500), .length = 1024, .waits = true,
 	};
 	struct ledger *ledger = proc_shared(sizeof(*ledger));
 
@@ -156,7 +156,7 @@ TEST_F(queue, in_a_small_queue)
 
 TEST_F(queue, in_a_small_queue_with_poll)
 {
-	const struct plan plan = { .writers = 3, .readers = 3, .messages = 1000, .length = 900 };
+	const struct plan plan = { .writers = 3, .readers = 3, .messages = raw_rounds(1000), .length = 900 };
 	struct ledger *ledger = proc_shared(sizeof(*ledger));
 
 	ASSERT_EQ(0, queue_remake(self, 4, 4096));
@@ -168,10 +168,10 @@ TEST_F(queue, first_messages)
 {
 	pid_t children[3];
 	int *go = proc_shared(sizeof(*go));
-	int i, round, fd;
+	int i, round, fd, rounds = raw_rounds(150);
 	char bytes[8];
 
-	for (round = 0; round < 150; round++) {
+	for (round = 0; round < rounds; round++) {
 		ASSERT_EQ(0, queue_remake(self, 16, 4096));
 		*go = 0;
 		for (i = 0; i < 3; i++) {

@@ -243,7 +243,7 @@ TEST_F(queue, epoll_edge_for_room)
  * The usual loop with edges, in several processes: wait, read until EAGAIN. If
  * one edge were lost, or a message hidden (I48), it would not come to an end.
  */
-#define LOOP_MESSAGES	2000
+#define LOOP_MESSAGES	raw_rounds(2000)
 #define LOOP_READERS	3
 
 static void edge_loop(const char *name, unsigned int *got)
@@ -283,10 +283,10 @@ TEST_F(queue, epoll_edge_loop)
 /* I21: what is polled may be closed by others, and destroyed, meanwhile. */
 TEST_F(queue, closed_while_polled)
 {
-	int i, fd, epoll;
+	int i, fd, epoll, rounds = raw_rounds(100);
 	pid_t child;
 
-	for (i = 0; i < 100; i++) {
+	for (i = 0; i < rounds; i++) {
 		fd = raw_open(self->name, O_RDWR | O_NONBLOCK);
 		ASSERT_LE(0, fd);
 		epoll = epoll_with(fd, EPOLLIN | EPOLLET);
@@ -304,14 +304,14 @@ TEST_F(queue, closed_while_polled)
 		close(epoll);
 		proc_kill(child);
 	}
-	EXPECT_EQ(100, raw_purge(self->name));
+	EXPECT_EQ(rounds, raw_purge(self->name));
 }
 
 /*
  * I48: "empty" is never the answer while a message is there throughout the call.
  * As many reads begin as there are messages, so each must find one.
  */
-#define FULL_MESSAGES	3000
+#define FULL_MESSAGES	((unsigned int)raw_rounds(3000))
 #define FULL_READERS	4
 
 TEST_F(queue, never_falsely_empty)
