@@ -327,14 +327,14 @@ TEST_F(queue, closed)
 TEST_F(queue, many_holders)
 {
 	enum { MANY = 12 };
-	int fds[MANY], i;
+	int fds[MANY], i, many = raw_rounds(MANY);
 	struct weir_run runs[MANY];
 	static struct sight sight;
 	struct view view;
 
 	ASSERT_EQ(0, view_map(self->reader, &view));
 	send_held(self);
-	for (i = 0; i < MANY; i++) {
+	for (i = 0; i < many; i++) {
 		fds[i] = raw_open(self->name, O_RDONLY | O_NONBLOCK);
 		runs[i] = take_and_lose(self, fds[i]);
 		ASSERT_EQ(HELD, runs[i].count);
@@ -342,13 +342,13 @@ TEST_F(queue, many_holders)
 	}
 	sight_take(&sight, &view, runs[0]);
 	settle_all(self, self->reader);
-	for (i = 0; i < MANY; i++) {
+	for (i = 0; i < many; i++) {
 		ASSERT_EQ(HELD, raw_figure(self->name, "pinned"));
 		send_all(self->writer, 'a' + i);
 		ASSERT_TRUE(sight_same(&sight, &view));
 		settle_all(self, self->reader);
 		/* The middle one closes, the others settle. */
-		if (i == MANY / 2) {
+		if (i == many / 2) {
 			close(fds[i]);
 			continue;
 		}
