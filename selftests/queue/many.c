@@ -96,12 +96,13 @@ static void read_all(const char *name, const struct plan *plan, struct ledger *l
 	}
 }
 
-static int run(FIXTURE_DATA(queue) *self, const struct plan *plan, struct ledger *ledger)
+static int run(FIXTURE_DATA(queue) *self, struct plan *plan, struct ledger *ledger)
 {
 	pid_t writers[MOST], readers[MOST];
 	int i, faults = 0;
 	uint32_t n, producer;
 
+	plan->messages = raw_rounds(plan->messages);
 	close(self->writer);
 	close(self->reader);
 	for (i = 0; i < plan->readers; i++) {
@@ -130,23 +131,23 @@ static int run(FIXTURE_DATA(queue) *self, const struct plan *plan, struct ledger
 #define PLAN(name, ...)							\
 TEST_F(queue, name)							\
 {									\
-	const struct plan plan = { __VA_ARGS__ };			\
+	struct plan plan = { __VA_ARGS__ };				\
 	struct ledger *ledger = proc_shared(sizeof(*ledger));		\
 									\
 	EXPECT_EQ(0, run(self, &plan, ledger));				\
 }
 
-PLAN(four_by_four, .writers = 4, .readers = 4, .messages = raw_rounds(3000), .length = 200, .waits = true)
-PLAN(one_by_many, .writers = 1, .readers = 6, .messages = raw_rounds(6000), .length = 64, .waits = true)
-PLAN(many_by_one, .writers = 6, .readers = 1, .messages = raw_rounds(1000), .length = 500, .waits = true)
-PLAN(with_poll, .writers = 3, .readers = 3, .messages = raw_rounds(2000), .length = 300)
+PLAN(four_by_four, .writers = 4, .readers = 4, .messages = 3000, .length = 200, .waits = true)
+PLAN(one_by_many, .writers = 1, .readers = 6, .messages = 6000, .length = 64, .waits = true)
+PLAN(many_by_one, .writers = 6, .readers = 1, .messages = 1000, .length = 500, .waits = true)
+PLAN(with_poll, .writers = 3, .readers = 3, .messages = 2000, .length = 300)
 PLAN(large_ones, .writers = 3, .readers = 3, .messages = 60, .length = 200000, .waits = true)
 
 /* Mostly full: everybody waits for everybody. */
 TEST_F(queue, in_a_small_queue)
 {
-	const struct plan plan = {
-		.writers = 4, .readers = 4, .messages = raw_rounds(1500), .length = 1024, .waits = true,
+	struct plan plan = {
+		.writers = 4, .readers = 4, .messages = 1500, .length = 1024, .waits = true,
 	};
 	struct ledger *ledger = proc_shared(sizeof(*ledger));
 
@@ -156,7 +157,7 @@ TEST_F(queue, in_a_small_queue)
 
 TEST_F(queue, in_a_small_queue_with_poll)
 {
-	const struct plan plan = { .writers = 3, .readers = 3, .messages = raw_rounds(1000), .length = 900 };
+	struct plan plan = { .writers = 3, .readers = 3, .messages = 1000, .length = 900 };
 	struct ledger *ledger = proc_shared(sizeof(*ledger));
 
 	ASSERT_EQ(0, queue_remake(self, 4, 4096));
