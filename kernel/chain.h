@@ -11,17 +11,21 @@
 
 #include "index.h"
 
+#define WEIR_DRAFTS_WISHES	BIT(0)
+#define WEIR_DRAFTS_ONCE	BIT(1)
+
 struct weir_chain {
 	struct weir_entry *first;
 	struct weir_entry **end;	/* where the next one is linked */
-	bool wishes;			/* of drafts: some have any */
+	u8 wishes;			/* of drafts: WEIR_DRAFTS_*, what some of them have */
+	struct weir_once *spent;	/* if it is _ONCE: what was noted of those sent */
 };
 
 static inline void weir_chain_init(struct weir_chain *chain)
 {
 	chain->first = NULL;
 	chain->end = &chain->first;
-	chain->wishes = false;
+	chain->wishes = 0;
 }
 
 /* Adds @first to @last, which are linked. */

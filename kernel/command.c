@@ -44,6 +44,7 @@ static long weir_command_send(struct file *file, struct weir_command command)
 	struct weir_send __user *user = command.arg;
 	struct weir_patience patience __uninitialized;
 	struct weir_send send __uninitialized;
+	struct weir_sent sent __uninitialized;
 	int ret;
 
 	ret = weir_command_get(command, &send, sizeof(send));
@@ -51,18 +52,38 @@ static long weir_command_send(struct file *file, struct weir_command command)
 		return ret;
 	if (!(file->f_mode & FMODE_WRITE))
 		return -EACCES;
-	if (send.flags || !send.count)
+	if (send.flags || !send.count || send.reserved)
 		return -EINVAL;
 
 	weir_patience_init(&patience, command.nonblock, command.elsewhere, send.timeout_ns);
+	sent.duplicates = 0;
 	ret = weir_queue_send(qfile->queue, u64_to_user_ptr(send.messages),
 			      min(send.count, WEIR_BATCH_MAX), file->f_cred, &patience,
-			      &send.first_offset);
+			      &sent);
 	if (unlikely(ret < 0))
 		return weir_interrupted(ret, &patience);
 	/* What was sent was sent, even if its offset cannot be told. */
-	weir_put_words(&user->first_offset, &send.first_offset, 1);
+	weir_put_words(&user->first_offset, (const u64 *)&sent, sizeof(sent) / sizeof(u64));
 	return ret;
+}
+
+static long weir_command_producer(struct file *file, struct weir_command command)
+{
+	struct weir_queue_file *qfile = file->private_data;
+	struct weir_producer producer;
+	size_t len;
+	int ret;
+
+	ret = weir_command_get(command, &producer, sizeof(producer));
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_WRITE))
+		return -EACCES;
+	len = strnlen(producer.name, sizeof(producer.name));
+	if (producer.flags || !len || len == sizeof(producer.name))
+		return -EINVAL;
+	ret = weir_queue_producer(qfile->queue, file->f_cred, &producer);
+	return ret ?: weir_command_put(command, &producer, sizeof(producer));
 }
 
 /* Runs are settled a few at a time: nothing is allocated for them. */
@@ -394,6 +415,8 @@ long weir_command_queue(struct file *file, struct weir_command command)
 		return weir_command_txn(command);
 	case _IOC_NR(WEIR_IOC_LAYOUT):
 		return weir_command_layout(qfile->queue, command);
+	case _IOC_NR(WEIR_IOC_PRODUCER):
+		return weir_command_producer(file, command);
 	case _IOC_NR(WEIR_IOC_NAME):
 		return weir_command_name(file, command);
 	case _IOC_NR(WEIR_IOC_BROWSE):

@@ -41,6 +41,7 @@
 
 struct weir_account;
 struct weir_consumer;
+struct weir_once;
 struct weir_reason;
 struct weir_who;
 
@@ -72,7 +73,10 @@ struct weir_entry {
 	union {
 		struct {
 			struct weir_entry *next; /* DRAFT, READY, DYING: in a chain */
-			struct weir_reason *text; /* DYING: counted, or NULL */
+			union {
+				struct weir_reason *text; /* DYING: counted, or NULL */
+				struct weir_once *once;	/* DRAFT: if @has_once */
+			};
 			struct weir_who *who;	/* DYING: who held it, counted, or NULL */
 		};
 		struct rb_node node;		/* RANKED */
@@ -96,6 +100,7 @@ struct weir_entry {
 			u8 busy:1;	/* being copied out, or read in part */
 			u8 in_place:1;	/* LEASED: its holder reads it in the pool */
 			u8 wishes:1;	/* there is a struct weir_extra of it */
+			u8 has_once:1;	/* DRAFT */
 			u8 priority;
 			u8 pins;	/* former holders who may still do so */
 		};

@@ -22,6 +22,8 @@ static void weir_queue_release(struct device *dev)
 	weir_queue_time_exit(queue);
 	weir_queue_dead_exit(queue);
 	weir_wheel_destroy(&queue->wheel, &queue->object.account);
+	weir_producers_destroy(&queue->producers, &queue->object.account);
+	weir_ids_destroy(&queue->ids, &queue->object.account);
 	weir_pool_destroy(&queue->pool, &queue->object.account);
 	weir_index_destroy(&queue->index, &queue->object.account);
 	weir_object_exit(&queue->object);
@@ -89,6 +91,8 @@ static int weir_queue_init(struct weir_queue *queue)
 	ret = weir_index_init(&queue->index, account, queue->max_messages);
 	if (!ret)
 		ret = weir_wheel_init(&queue->wheel, account, queue->index.max_segments);
+	if (!ret)
+		ret = weir_ids_init(&queue->ids, account, queue->ids.count);
 	if (ret)
 		return ret;
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
@@ -113,6 +117,7 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	weir_line_init(&queue->writers);
 	weir_queue_time_init(queue);
 	weir_queue_dead_init(queue);
+	weir_producers_init(&queue->producers, WEIR_MAX_PRODUCERS, WEIR_FORGET_NS);
 
 	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
 	if (!ret)
@@ -195,6 +200,7 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->settled = queue->settled;
 	info->purged = queue->purged;
 	info->dead = queue->dead_letters;
+	info->duplicates = queue->duplicates;
 	info->consumers = queue->consumers;
 	info->oldest_age_ns = weir_queue_oldest_age(queue, now);
 }

@@ -31,10 +31,10 @@
  *
  * Files: queue.c makes and ends a queue, queue_reserve.c, queue_send.c, queue_fetch.c,
  * queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
- * them), queue_time.c and queue_pin.c what happens when time is over, queue_dead.c what
- * becomes of dead messages, queue_policy.c what was asked for, queue_file.c the openers
- * and consumers, queue_name.c what these are called, queue_browse.c who only looks, and
- * queue_park.c the commands that wait.
+ * them), queue_once.c what is not to be taken twice, queue_time.c and queue_pin.c what
+ * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
+ * what was asked for, queue_file.c the openers and consumers, queue_name.c what these are
+ * called, queue_browse.c who only looks, and queue_park.c the commands that wait.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -53,6 +53,7 @@
 
 #include "chain.h"
 #include "death.h"
+#include "dedup.h"
 #include "index.h"
 #include "object.h"
 #include "pool.h"
@@ -96,6 +97,7 @@ struct weir_queue {
 					 */
 	u64 most_messages;		/* invariant; that it was created with */
 	u64 most_units;			/* invariant; likewise */
+	u32 most_dedup;			/* invariant; ids, likewise */
 	struct delayed_work burial;	/* of what is dying */
 	struct hrtimer timer;		/* for what is first in @wheel */
 	struct work_struct look;	/* goes through what is due */
@@ -130,6 +132,9 @@ struct weir_queue {
 	u64 consumers;
 	struct weir_wheel wheel;	/* segments in which something is LEASED or DELAYED */
 	u64 timer_at;			/* what @timer is set for; WEIR_NEVER: it is not */
+	struct weir_ids ids;		/* that are known */
+	struct weir_producers producers;
+	u64 duplicates;			/* not taken again */
 
 	struct weir_line readers ____cacheline_aligned_in_smp;
 	struct weir_line writers;
@@ -329,13 +334,19 @@ long weir_queue_browse(struct weir_queue *queue, struct weir_browse *browse);
 
 /* queue_send.c */
 
+/* What SEND tells of what was taken: the end of struct weir_send. */
+struct weir_sent {
+	u64 first_offset;
+	u64 duplicates;
+};
+
 /*
  * weir_queue_send() - as WEIR_IOC_SEND: how many were taken, or -errno. Reads
- * @messages and what they point to, once. May sleep.
+ * @messages and what they point to, once. @sent->duplicates is 0 before. May sleep.
  */
 int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
 		    u32 count, const struct cred *cred, struct weir_patience *patience,
-		    u64 *first);
+		    struct weir_sent *sent);
 /* weir_queue_write() - all that is in @from is one message: its bytes, or -errno */
 ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 			 const struct cred *cred, struct weir_patience *patience);
@@ -344,6 +355,15 @@ ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from
 			       const struct cred *cred, struct weir_patience *patience);
 /* weir_queue_writable() - whether @size bytes have room; see weir_ready_t */
 bool weir_queue_writable(const struct weir_queue *queue, u64 size);
+
+/* queue_once.c */
+
+#define WEIR_MAX_PRODUCERS	4096
+#define WEIR_FORGET_NS		(3600 * NSEC_PER_SEC)
+
+/* weir_queue_producer() - as WEIR_IOC_PRODUCER, for who opened with @cred; may sleep */
+int weir_queue_producer(struct weir_queue *queue, const struct cred *cred,
+			struct weir_producer *producer);
 
 /* queue_fetch.c */
 

@@ -19,7 +19,8 @@ int weir_policy_check(const struct weir_policy *policy)
 	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD) ||
 	    hweight32(policy->flags) > 1 || (policy->max_deliveries && !ends))
 		return -EINVAL;
-	if (policy->priorities > WEIR_MAX_PRIORITIES)
+	if (policy->priorities > WEIR_MAX_PRIORITIES ||
+	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT || policy->reserved2)
 		return -EINVAL;
 	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
 		return -EINVAL;
@@ -41,6 +42,11 @@ static u32 weir_policy_max_size(const struct weir_policy *policy)
 	return min_t(u64, WEIR_MESSAGE_MAX, weir_policy_units(policy) * WEIR_ALIGN / 4);
 }
 
+static u32 weir_policy_dedup_count(const struct weir_policy *policy)
+{
+	return policy->dedup_count ?: policy->dedup_ns ? WEIR_DEFAULT_DEDUP_COUNT : 0;
+}
+
 /* To a queue that nobody knows yet, or under its lock. */
 static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy *policy)
 {
@@ -55,6 +61,8 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	WRITE_ONCE(queue->priorities, policy->priorities ?: 1);
 	queue->starve_after = policy->starve_after;
 	queue->policy_flags = policy->flags;
+	WRITE_ONCE(queue->ids.count, weir_policy_dedup_count(policy));
+	queue->ids.max_age_ns = policy->dedup_ns;
 }
 
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
@@ -71,6 +79,8 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
 		.priorities = queue->priorities,
 		.starve_after = queue->starve_after,
 		.flags = queue->policy_flags,
+		.dedup_ns = queue->ids.max_age_ns,
+		.dedup_count = queue->ids.count,
 	};
 	if (queue->heir)
 		strscpy(info->dead_letter, weir_object_name(&queue->heir->object));
@@ -115,6 +125,7 @@ int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 	weir_policy_apply(queue, policy);
 	queue->most_messages = queue->max_messages;
 	queue->most_units = queue->max_units;
+	queue->most_dedup = queue->ids.count;
 	return 0;
 }
 
@@ -124,7 +135,8 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 	int ret;
 
 	if (weir_policy_messages(policy) > queue->most_messages ||
-	    weir_policy_units(policy) > queue->most_units)
+	    weir_policy_units(policy) > queue->most_units ||
+	    weir_policy_dedup_count(policy) > queue->most_dedup)
 		return -EINVAL;
 	if (weir_queue_inherits(queue, heir))
 		return -ELOOP;

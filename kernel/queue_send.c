@@ -18,8 +18,11 @@ noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *draf
 	struct weir_chain rest;
 
 	weir_chain_cut(drafts, link, &rest);
-	for (entry = rest.first; entry; entry = entry->next)
+	for (entry = rest.first; entry; entry = entry->next) {
 		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
+		if (entry->has_once)
+			weir_draft_forget_once(entry);
+	}
 
 	spin_lock(&queue->lock);
 	while (rest.first) {
@@ -72,10 +75,16 @@ static noinline u64 weir_drafts_commit_wishes(struct weir_queue *queue,
 					      struct weir_chain *drafts, u64 now)
 {
 	const u64 first = queue->next_offset;
+	struct weir_chain duplicates;
 
+	weir_chain_init(&duplicates);
 	while (drafts->first) {
 		struct weir_entry *entry = weir_chain_take(drafts);
 
+		if (entry->has_once && !weir_draft_commit_once(queue, entry, drafts)) {
+			weir_chain_add_row(&duplicates, entry, entry);
+			continue;
+		}
 		weir_draft_number(queue, entry, queue->next_offset++, now);
 		if (entry->wishes) {
 			weir_draft_commit_wish(queue, entry);
@@ -85,6 +94,8 @@ static noinline u64 weir_drafts_commit_wishes(struct weir_queue *queue,
 		weir_chain_add_row(&queue->ready, entry, entry);
 		WRITE_ONCE(queue->depth, queue->depth + 1);
 	}
+	if (duplicates.first)
+		weir_chain_splice(drafts, &duplicates);
 	return first;
 }
 
@@ -115,22 +126,54 @@ u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts
 	return weir_drafts_commit(queue, drafts, now);
 }
 
-/* @drafts get offsets, from *@first on, and are sent; or -ESHUTDOWN, and aborted. */
+/* As weir_queue_commit(), where some are to be taken once. */
+static noinline int weir_queue_commit_once(struct weir_queue *queue, struct weir_chain *drafts,
+					   struct weir_sent *sent)
+{
+	const u64 now = ktime_get_real_ns();
+	struct weir_entry **link = &drafts->first;
+	struct weir_chain fenced;
+	int ret = -ESHUTDOWN;
+	u64 duplicates;
+
+	spin_lock(&queue->lock);
+	duplicates = queue->duplicates;
+	if (!queue->dead)
+		ret = weir_drafts_good(queue, drafts, &link) ?: -ESTALE;
+	weir_chain_cut(drafts, link, &fenced);
+	if (ret > 0)
+		sent->first_offset = weir_drafts_commit(queue, drafts, now);
+	sent->duplicates = queue->duplicates - duplicates;
+	spin_unlock(&queue->lock);
+	weir_queue_wake_readers(queue);
+	weir_drafts_finish(queue, drafts);
+	if (fenced.first)
+		weir_queue_abort(queue, &fenced, &fenced.first);
+	return ret;
+}
+
+/*
+ * @drafts, @count of them, get offsets and are sent: how many, from the first on, or an
+ * error; the others are aborted.
+ */
 static __always_inline int weir_queue_commit(struct weir_queue *queue,
-					     struct weir_chain *drafts, u64 *first)
+					     struct weir_chain *drafts, u32 count,
+					     struct weir_sent *sent)
 {
 	const u64 now = ktime_get_real_ns();
 
+	if (unlikely(drafts->wishes & WEIR_DRAFTS_ONCE))
+		return weir_queue_commit_once(queue, drafts, sent);
 	spin_lock(&queue->lock);
 	if (unlikely(queue->dead)) {
 		spin_unlock(&queue->lock);
 		weir_queue_abort(queue, drafts, &drafts->first);
 		return -ESHUTDOWN;
 	}
-	*first = weir_drafts_commit(queue, drafts, now);
+	sent->first_offset = weir_drafts_commit(queue, drafts, now);
 	spin_unlock(&queue->lock);
 	weir_queue_wake_readers(queue);
-	return 0;
+	return count;
 }
 
 /* Gets the pages of a draft, which mostly are there from earlier ones. */
@@ -377,11 +420,12 @@ static __always_inline int weir_queue_send_group(struct weir_queue *queue,
 static __always_inline bool weir_queue_send_at_once(struct weir_queue *queue,
 						    const struct weir_message *message,
 						    const struct weir_sender *sender,
-						    struct weir_chain *drafts, u64 *first)
+						    struct weir_chain *drafts,
+						    struct weir_sent *sent)
 {
 	const u64 now = ktime_get_real_ns();
 	enum weir_stop stop;
-	bool sent = false;
+	bool done = false;
 	u32 seek = 0;
 	void *mem;
 
@@ -394,16 +438,16 @@ static __always_inline bool weir_queue_send_at_once(struct weir_queue *queue,
 	if (unlikely(!mem))
 		goto out;
 	pagefault_disable();
-	sent = !_inline_copy_from_user(mem, u64_to_user_ptr(message->data), message->len);
+	done = !_inline_copy_from_user(mem, u64_to_user_ptr(message->data), message->len);
 	pagefault_enable();
-	if (unlikely(!sent))
+	if (unlikely(!done))
 		goto out;
 	weir_draft_pad_short(mem, message->len);
 	weir_draft_describe(drafts->first, message, sender, true);
-	*first = weir_drafts_commit(queue, drafts, now);
+	sent->first_offset = weir_drafts_commit(queue, drafts, now);
 out:
 	spin_unlock(&queue->lock);
-	return sent;
+	return done;
 }
 
 /* One message that was not sent at once, for which @drafts may be reserved: 1 or an error. */
@@ -411,7 +455,7 @@ static noinline int weir_queue_send_later(struct weir_queue *queue,
 					  const struct weir_message *message,
 					  const struct weir_sender *sender,
 					  struct weir_patience *patience,
-					  struct weir_chain *drafts, u64 *first)
+					  struct weir_chain *drafts, struct weir_sent *sent)
 {
 	int ret;
 
@@ -420,7 +464,7 @@ static noinline int weir_queue_send_later(struct weir_queue *queue,
 	else
 		ret = weir_queue_add_others(queue, message, 1, sender, patience, drafts);
 	if (ret > 0)
-		ret = weir_queue_commit(queue, drafts, first) ?: ret;
+		ret = weir_queue_commit(queue, drafts, 1, sent);
 	return ret;
 }
 
@@ -428,28 +472,28 @@ static noinline int weir_queue_send_later(struct weir_queue *queue,
 static __always_inline int weir_queue_send_one(struct weir_queue *queue,
 					       const struct weir_message *message,
 					       const struct cred *cred,
-					       struct weir_patience *patience, u64 *first,
-					       bool plain)
+					       struct weir_patience *patience,
+					       struct weir_sent *sent, bool plain)
 {
 	const struct weir_sender sender = weir_sender(cred);
 	struct weir_chain drafts __uninitialized;
 
 	weir_chain_init(&drafts);
 	if (likely(plain && message->len <= WEIR_AT_ONCE) &&
-	    likely(weir_queue_send_at_once(queue, message, &sender, &drafts, first))) {
+	    likely(weir_queue_send_at_once(queue, message, &sender, &drafts, sent))) {
 		weir_queue_wake_readers(queue);
 		return 1;
 	}
-	return weir_queue_send_later(queue, message, &sender, patience, &drafts, first);
+	return weir_queue_send_later(queue, message, &sender, patience, &drafts, sent);
 }
 
 int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *messages,
 		    u32 count, const struct cred *cred, struct weir_patience *patience,
-		    u64 *first)
+		    struct weir_sent *sent)
 {
 	const struct weir_sender sender = weir_sender(cred);
 	struct weir_chain drafts __uninitialized;
-	u32 sent = 0;
+	u32 done = 0;
 	int ret, n;
 
 	if (count == 1) {
@@ -458,37 +502,36 @@ int weir_queue_send(struct weir_queue *queue, const struct weir_message __user *
 
 		ret = weir_queue_get_group(queue, &message, messages, 1, &plain);
 		if (ret > 0)
-			ret = weir_queue_send_one(queue, &message, cred, patience, first,
+			ret = weir_queue_send_one(queue, &message, cred, patience, sent,
 						  plain);
 		return ret;
 	}
 	weir_chain_init(&drafts);
 	do {
-		n = min_t(u32, count - sent, WEIR_GROUP);
-		ret = weir_queue_send_group(queue, messages + sent, n, &sender, patience,
+		n = min_t(u32, count - done, WEIR_GROUP);
+		ret = weir_queue_send_group(queue, messages + done, n, &sender, patience,
 					    &drafts);
 		if (ret <= 0)
 			break;
-		sent += ret;
+		done += ret;
 		/* Nobody waits for more, having something to send. */
 		patience->timeout_ns = 0;
-	} while (ret == n && sent < count);
-	if (!sent)
+	} while (ret == n && done < count);
+	if (!done)
 		return ret;
-	ret = weir_queue_commit(queue, &drafts, first);
-	return ret ?: sent;
+	return weir_queue_commit(queue, &drafts, done, sent);
 }
 
 ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from, size_t len,
 			       const struct cred *cred, struct weir_patience *patience)
 {
 	const struct weir_message message = { .data = (uintptr_t)from, .len = len };
-	u64 offset;
+	struct weir_sent sent;
 	int ret;
 
 	if (len > queue->max_size)
 		return -EMSGSIZE;
-	ret = weir_queue_send_one(queue, &message, cred, patience, &offset,
+	ret = weir_queue_send_one(queue, &message, cred, patience, &sent,
 				  !READ_ONCE(queue->ttl_ns));
 	return ret < 0 ? ret : len;
 }
@@ -500,7 +543,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	const struct weir_sender sender = weir_sender(cred);
 	const struct weir_message message = { .len = len };
 	struct weir_chain drafts;
-	u64 offset;
+	struct weir_sent sent;
 	int ret;
 
 	if (len > queue->max_size)
@@ -520,8 +563,8 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	}
 	weir_draft_pad_end(queue, drafts.first);
 	weir_draft_describe(drafts.first, &message, &sender, true);
-	ret = weir_queue_commit(queue, &drafts, &offset);
-	return ret ?: len;
+	ret = weir_queue_commit(queue, &drafts, 1, &sent);
+	return ret < 0 ? ret : len;
 }
 
 /* Adds a part of what is to be drafted: how many, or -errno. */

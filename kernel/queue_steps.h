@@ -162,7 +162,8 @@ void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
 		      struct weir_entry **link);
 /*
  * weir_queue_commit_drafts() - under the lock of a queue that is not dead; its readers
- * are to be woken then: the first of their offsets
+ * are to be woken then: the first of their offsets. None of them is fenced; duplicates
+ * are left in @drafts, for weir_drafts_finish().
  */
 u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts, u64 now);
 
@@ -220,6 +221,54 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 		    const struct weir_message *message, struct weir_chain *drafts);
 /* weir_draft_commit_wish() - @draft, which has wishes, is sent */
 void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
+
+/* queue_once.c */
+
+static inline bool weir_options_once(const struct weir_options *options)
+{
+	return options->producer | options->sequence | options->epoch | options->id |
+	       options->id_len;
+}
+
+/*
+ * weir_draft_once() - notes what @options say by which @draft, of @drafts, is known: 0
+ * or -errno; may sleep
+ */
+int weir_draft_once(struct weir_queue *queue, struct weir_entry *draft,
+		    const struct weir_options *options, struct weir_chain *drafts);
+/* weir_draft_forget_once() - @draft, which has it, is not sent; without the lock */
+void weir_draft_forget_once(struct weir_entry *draft);
+/*
+ * weir_drafts_good() - how many of @drafts, from the first on, may be sent; at *@link
+ * is the first one of which the producer is fenced, or NULL
+ */
+u32 weir_drafts_good(const struct weir_queue *queue, struct weir_chain *drafts,
+		     struct weir_entry ***link);
+/* weir_drafts_fenced() - whether there is such a one */
+static inline bool weir_drafts_fenced(const struct weir_queue *queue, struct weir_chain *drafts)
+{
+	struct weir_entry **link;
+
+	if (!(drafts->wishes & WEIR_DRAFTS_ONCE))
+		return false;
+	weir_drafts_good(queue, drafts, &link);
+	return *link;
+}
+
+/* weir_draft_commit_once() - whether @draft, which is not fenced, was not taken before */
+bool weir_draft_commit_once(struct weir_queue *queue, struct weir_entry *draft,
+			    struct weir_chain *drafts);
+void weir_drafts_finish_once(struct weir_queue *queue, struct weir_chain *drafts);
+
+/*
+ * weir_drafts_finish() - without the lock, after weir_queue_commit_drafts() of drafts
+ * that may be of user space: duplicates were left over
+ */
+static inline void weir_drafts_finish(struct weir_queue *queue, struct weir_chain *drafts)
+{
+	if (drafts->wishes & WEIR_DRAFTS_ONCE)
+		weir_drafts_finish_once(queue, drafts);
+}
 
 /* queue_rank.c */
 

@@ -129,6 +129,8 @@ static int weir_deed_hold(struct weir_deed *deed)
 	lockdep_assert_held(&queue->lock);
 	if (queue->dead)
 		return -ESHUTDOWN;
+	if (!deed->runs && weir_drafts_fenced(queue, &deed->drafts))
+		return -ESTALE;
 	for (i = 0; deed->runs && i < deed->count; i++) {
 		if (weir_run_hold(deed->file, &deed->runs[i])) {
 			weir_deed_let_go(deed, i);
@@ -176,8 +178,10 @@ static void weir_deed_done(struct weir_deed *deed)
 {
 	u32 i;
 
-	if (!deed->runs)
+	if (!deed->runs) {
 		weir_queue_wake_readers(deed->file->queue);
+		weir_drafts_finish(deed->file->queue, &deed->drafts);
+	}
 	for (i = 0; deed->runs && i < deed->count; i++)
 		weir_run_settled(deed->file, &deed->runs[i]);
 }

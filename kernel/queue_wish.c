@@ -49,17 +49,23 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 	ret = weir_wish_get(queue, message, &options);
 	if (ret)
 		return ret;
+	if (weir_options_once(&options)) {
+		ret = weir_draft_once(queue, draft, &options, drafts);
+		if (ret)
+			return ret;
+	}
+	ttl = options.ttl_ns ?: READ_ONCE(queue->ttl_ns);
+	if (!options.delay_ns && !ttl && !options.priority)
+		return 0;
 	ret = weir_index_need_extra(&queue->index, &queue->object.account, draft->slot);
 	if (ret)
 		return ret;
 	extra = weir_index_extra(&queue->index, draft->slot);
 	extra->delay_until = weir_wish_delay(&options);
-	ttl = options.ttl_ns ?: READ_ONCE(queue->ttl_ns);
 	extra->expires = ttl ? weir_time_in(ttl) : WEIR_NEVER;
-	draft->mark = weir_mark(WEIR_DRAFT, 0);
 	draft->priority = options.priority;
 	draft->wishes = true;
-	drafts->wishes = true;
+	drafts->wishes |= WEIR_DRAFTS_WISHES;
 	return 0;
 }
 

@@ -40,6 +40,8 @@ WEIR_ATTR(priorities, "%u", info.policy.priorities);
 WEIR_ATTR(starve_after, "%u", info.policy.starve_after);
 WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
 WEIR_ATTR(dead_letter, "%s", info.dead_letter);
+WEIR_ATTR(dedup_ns, "%llu", info.policy.dedup_ns);
+WEIR_ATTR(dedup_count, "%u", info.policy.dedup_count);
 WEIR_ATTR(depth, "%llu", info.depth);
 WEIR_ATTR(leased, "%llu", info.leased);
 WEIR_ATTR(delayed, "%llu", info.delayed);
@@ -54,6 +56,7 @@ WEIR_ATTR(expired, "%llu", info.expired);
 WEIR_ATTR(settled, "%llu", info.settled);
 WEIR_ATTR(purged, "%llu", info.purged);
 WEIR_ATTR(dead, "%llu", info.dead);
+WEIR_ATTR(duplicates, "%llu", info.duplicates);
 WEIR_ATTR(consumers, "%llu", info.consumers);
 WEIR_ATTR(waiters, "%llu", info.waiters);
 WEIR_ATTR(oldest_age_ns, "%llu", info.oldest_age_ns);
@@ -75,6 +78,8 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_starve_after.attr,
 	&dev_attr_discard.attr,
 	&dev_attr_dead_letter.attr,
+	&dev_attr_dedup_ns.attr,
+	&dev_attr_dedup_count.attr,
 	&dev_attr_depth.attr,
 	&dev_attr_leased.attr,
 	&dev_attr_delayed.attr,
@@ -89,6 +94,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_settled.attr,
 	&dev_attr_purged.attr,
 	&dev_attr_dead.attr,
+	&dev_attr_duplicates.attr,
 	&dev_attr_consumers.attr,
 	&dev_attr_waiters.attr,
 	&dev_attr_oldest_age_ns.attr,

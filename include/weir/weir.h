@@ -269,6 +269,17 @@ int weir_send_batch(struct weir_queue *queue,
 		    int64_t timeout_ns, uint64_t *first_offset);
 
 /*
+ * weir_producer - the caller is this queue's producer of that name, from now on
+ * @producer: filled: what its messages are to have in struct weir_options, and the
+ *	sequence of the last one that was taken; @size: sizeof(*producer)
+ *
+ * Who was it before is not any more: what he sends is -ESTALE. -ENOSPC when the queue
+ * has as many producers as it may.
+ */
+int weir_producer(struct weir_queue *queue, const char *name,
+		  struct weir_producer *producer, size_t size);
+
+/*
  * weir_header_append - adds a header to a block for struct weir_message
  * @block: aligned to 8, of @room bytes
  * @used: bytes of it in use, 0 at first; counted up

@@ -183,6 +183,53 @@ test_full_waits() {
 	equal depth 2 "$(figure q depth)"
 }
 
+# Whatever is done again is done once.
+test_id() {
+	with_queue --dedup-count 2
+	for id in a a b a c a; do
+		status 0 weir send q "$id" --id $id
+	done
+	equal duplicates 2 "$(figure q duplicates)"
+	equal out 'a b c a' "$(weir recv q | tr '\n' ' ' | sed 's/ $//')"
+}
+
+test_producer() {
+	with_queue
+	seq 3 | weir send q --producer p
+	seq 3000 | weir send q --producer p
+	seq 5 | weir send q --producer other
+	weir send q --producer p 1 2 3
+	equal sent 3005 "$(figure q sent)"
+	weir recv q -n 3000 > got
+	seq 3000 | cmp - got
+}
+
+# One that is killed goes on where it was; and if it was not killed it is fenced.
+test_producer_again() {
+	local pid ended=0
+	with_queue --messages 10
+	seq 100 | weir send q --producer p 2> err &
+	until_true has_figure q waiters 1
+	kill -9 $!
+	wait $! || :
+	weir recv q -n 10 > got
+	mkfifo lines
+	weir send q --producer p < lines 2> err &
+	pid=$!
+	exec 9> lines
+	seq 13 >&9
+	until_true has_figure q sent 13
+	seq 20 | weir send q --producer p
+	weir recv q >> got
+	seq 21 30 >&9
+	exec 9>&-
+	wait $pid || ended=$?
+	equal status 1 "$ended"
+	grep -q "another process is the producer 'p'" err
+	equal depth 0 "$(figure q depth)"
+	seq 20 | cmp - got
+}
+
 # Through a path, as through a name.
 test_path() {
 	with_queue

@@ -96,6 +96,12 @@ test_says_what() {
 	said "^weir: queue 'q': it has no priority 3; .*weir queue show q"
 	status 2 weir send .q x --priority 3
 	said "that is no name"
+	status 2 weir send q x --id i
+	said "it knows no ids; .*--dedup-count"
+	status 2 weir send q x y --id i
+	status 2 weir send q x --id ''
+	status 2 weir send q x --producer ''
+	status 2 weir send q x --producer "$(printf '%064d' 1)"
 	status 2 weir queue create r --lease 5
 	said "^weir: --lease: '5' is not a time .*30s"
 	status 2 weir queue create r --bytes 5X

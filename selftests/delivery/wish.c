@@ -234,7 +234,7 @@ TEST_F(queue, hostile_options)
 	char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int i;
 
-	ASSERT_EQ(24, size);
+	ASSERT_EQ(56, size);
 	ASSERT_EQ(0, mprotect(page + 4096, 4096, PROT_NONE));
 	EXPECT_EQ(-EINVAL, send_sized(self->writer, bytes, 0));
 	for (i = 1; i < size; i++)

@@ -44,6 +44,7 @@ static const struct limit limits[] = {
 	LIMIT(OPT_BACKOFF, parse_pause, backoff_ns, true),
 	LIMIT(OPT_BACKOFF_MAX, parse_lease, backoff_max_ns, false),
 	LIMIT(OPT_TTL, parse_pause, ttl_ns, true),
+	LIMIT(OPT_DEDUP_TIME, parse_pause, dedup_ns, true),
 };
 
 struct number {
@@ -58,6 +59,7 @@ static const struct number numbers[] = {
 	NUMBER(OPT_MAX_DELIVERIES, max_deliveries, true),
 	NUMBER(OPT_PRIORITIES, priorities, false),
 	NUMBER(OPT_STARVE_AFTER, starve_after, true),
+	NUMBER(OPT_DEDUP_COUNT, dedup_count, true),
 };
 
 /* 0 means the default to the kernel: to a user nothing, but where that is none. */

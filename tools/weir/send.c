@@ -20,6 +20,9 @@ struct sender {
 	size_t			headers_len;
 	struct weir_options	options;
 	size_t			options_len;
+	struct weir_producer	producer;	/* id 0: none */
+	uint64_t		taken;		/* messages so far */
+	struct weir_options	numbered[WEIR_BATCH_MAX]; /* of each message */
 	bool			has_waited;
 	int64_t			until;		/* by now_ns(); < 0: for ever */
 	uint64_t		sent;
@@ -71,7 +74,16 @@ static enum status sender_wishes(struct sender *sender)
 			return bad_value(sender->args, OPT_PRIORITY);
 		options->priority = value;
 	}
-	if (options->delay_ns || options->ttl_ns || options->priority)
+	if (values[OPT_ID]) {
+		options->id = (uintptr_t)values[OPT_ID];
+		options->id_len = strlen(values[OPT_ID]);
+		if (!options->id_len || options->id_len > WEIR_ID_MAX)
+			return usage(sender->args->verb, "--id: an id has 1 to 64 bytes");
+		if (sender->args->nr_words != 2)
+			return usage(sender->args->verb, "--id: of one MESSAGE");
+	}
+	if (options->delay_ns || options->ttl_ns || options->priority ||
+	    options->id_len || values[OPT_PRODUCER])
 		sender->options_len = sizeof(*options);
 	return DONE;
 }
@@ -140,6 +152,16 @@ static enum status send_failed(struct sender *sender, int ret)
 			"weir: queue '%s': it has no priority %u; see: weir queue show %s\n",
 			sender->name, sender->options.priority, sender->name);
 		status = USAGE;
+	} else if (ret == -EINVAL && sender->options.id_len) {
+		fprintf(stderr,
+			"weir: queue '%s': it knows no ids; make it with --dedup-count\n",
+			sender->name);
+		status = USAGE;
+	} else if (ret == -ESTALE) {
+		fprintf(stderr,
+			"weir: queue '%s': another process is the producer '%s' now\n",
+			sender->name, sender->producer.name);
+		status = FAILED;
 	} else if (ret == -ETIMEDOUT) {
 		fprintf(stderr, "weir: queue '%s': full until the time was over; receive from it\n",
 			sender->name);
@@ -191,10 +213,22 @@ static enum status sender_flush(struct sender *sender)
 static enum status sender_add(struct sender *sender, const void *data,
 			      size_t len)
 {
+	struct weir_options *options;
+
 	if (len > WEIR_MESSAGE_MAX) {
 		enum status status = sender_flush(sender);
 
 		return status ? status : send_failed(sender, -EMSGSIZE);
+	}
+	/* What was taken before needs no second try. */
+	if (sender->producer.id && ++sender->taken <= sender->producer.sequence)
+		return DONE;
+	options = &sender->numbered[sender->nr];
+	*options = sender->options;
+	if (sender->producer.id) {
+		options->producer = sender->producer.id;
+		options->epoch = sender->producer.epoch;
+		options->sequence = sender->taken;
 	}
 	sender->messages[sender->nr++] = (struct weir_message){
 		.data = (uintptr_t)data,
@@ -203,7 +237,7 @@ static enum status sender_add(struct sender *sender, const void *data,
 		.key_len = sender->key_len,
 		.headers = (uintptr_t)sender->headers,
 		.headers_len = sender->headers_len,
-		.options = sender->options_len ? (uintptr_t)&sender->options : 0,
+		.options = sender->options_len ? (uintptr_t)options : 0,
 		.options_len = sender->options_len,
 	};
 	return sender->nr == WEIR_BATCH_MAX ? sender_flush(sender) : DONE;
@@ -320,26 +354,46 @@ static enum status send_all(struct sender *sender)
 	return status;
 }
 
-enum status send_messages(const struct args *args)
+static enum status send_begin(struct sender *sender)
 {
+	const char *producer = sender->args->values[OPT_PRODUCER];
 	struct weir_open_options open = {
 		.size = sizeof(open),
 		.flags = WEIR_OPEN_SEND,
 	};
+	int ret = weir_queue_open(sender->name, &open, &sender->queue);
+
+	if (ret)
+		return fail_queue(sender->name, ret);
+	if (!producer)
+		return DONE;
+	ret = weir_producer(sender->queue, producer, &sender->producer,
+			    sizeof(sender->producer));
+	if (ret == -EINVAL)
+		return usage(sender->args->verb, "--producer: a name has 1 to 63 bytes");
+	if (ret == -ENOSPC) {
+		fprintf(stderr,
+			"weir: queue '%s': it knows as many producers as it may\n",
+			sender->name);
+		return FULL;
+	}
+	return ret ? fail_queue(sender->name, ret) : DONE;
+}
+
+enum status send_messages(const struct args *args)
+{
 	struct sender *sender = calloc(1, sizeof(*sender));
 	enum status status;
-	int ret;
 
 	if (!sender)
 		return fail_plain("messages", -ENOMEM);
 	sender->args = args;
 	sender->name = args->words[0];
 	status = sender_options(sender);
-	if (!status) {
-		ret = weir_queue_open(sender->name, &open, &sender->queue);
-		status = ret ? fail_queue(sender->name, ret) :
-			       send_all(sender);
-	}
+	if (!status)
+		status = send_begin(sender);
+	if (!status)
+		status = send_all(sender);
 	weir_queue_close(sender->queue);
 	free(sender->headers);
 	free(sender);

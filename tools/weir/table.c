@@ -30,10 +30,18 @@ const struct option_spec options[NR_OPTIONS] = {
 		"how many priorities messages may have [1]" },
 	[OPT_STARVE_AFTER] = { "starve-after", 0, "N",
 		"one of the lowest priority after so many others [never]" },
+	[OPT_DEDUP_TIME] = { "dedup-time", 0, "DURATION",
+		"know ids of messages for so long [any time]" },
+	[OPT_DEDUP_COUNT] = { "dedup-count", 0, "N",
+		"know the ids of so many messages [65536 with --dedup-time]" },
 	[OPT_PRIORITY] = { "priority", 0, "N",
 		"deliver before messages of lower ones [0]" },
 	[OPT_DELAY] = { "delay", 0, "DURATION",
 		"do not deliver before this time is over" },
+	[OPT_ID] = { "id", 0, "ID",
+		"no message that was sent before with this" },
+	[OPT_PRODUCER] = { "producer", 0, "NAME",
+		"no message that this producer sent before, by number" },
 	[OPT_MODE] = { "mode", 0, "OCTAL",
 		"who may send (w) and receive (r) [0660]" },
 	[OPT_PRIVATE] = { "private", 0, NULL,
@@ -71,7 +79,8 @@ const struct option_spec options[NR_OPTIONS] = {
 #define POLICY	(BIT(OPT_MESSAGES) | BIT(OPT_BYTES) | BIT(OPT_LEASE) | \
 		 BIT(OPT_MAX_DELIVERIES) | BIT(OPT_DEAD_LETTER) | \
 		 BIT(OPT_DISCARD) | BIT(OPT_BACKOFF) | BIT(OPT_BACKOFF_MAX) | \
-		 BIT(OPT_TTL) | BIT(OPT_PRIORITIES) | BIT(OPT_STARVE_AFTER))
+		 BIT(OPT_TTL) | BIT(OPT_PRIORITIES) | BIT(OPT_STARVE_AFTER) | \
+		 BIT(OPT_DEDUP_TIME) | BIT(OPT_DEDUP_COUNT))
 
 const struct verb verbs[] = {
 	{
@@ -116,9 +125,10 @@ const struct verb verbs[] = {
 		.summary = "change the limits of a queue",
 		.text =
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
-"--messages and --bytes go up to what the queue was created with; 0 is none for\n"
-"--max-deliveries, --backoff, --ttl and --starve-after. --no-dead-letter and\n"
-"--no-discard need --max-deliveries 0, if there is a maximum.\n",
+"--messages, --bytes and --dedup-count go up to what the queue was created with; 0\n"
+"is none for --max-deliveries, --backoff, --ttl, --starve-after, --dedup-time and\n"
+"--dedup-count. --no-dead-letter and --no-discard need --max-deliveries 0, if there\n"
+"is a maximum.\n",
 	}, {
 		.object = "queue", .name = "move", .words = "FROM TO",
 		.least = 2, .most = 2, .takes_queue = true, .run = queue_move,
@@ -159,14 +169,19 @@ const struct verb verbs[] = {
 		.least = 1, .most = -1U, .takes_queue = true,
 		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_DELIMITER) |
 			   BIT(OPT_PRIORITY) | BIT(OPT_DELAY) | BIT(OPT_TTL) |
-			   BIT(OPT_TIMEOUT),
+			   BIT(OPT_TIMEOUT) | BIT(OPT_ID) | BIT(OPT_PRODUCER),
 		.run = send_messages,
 		.summary = "send messages to a queue",
 		.text =
 "Sends each MESSAGE. Without one, each line of standard input, without its\n"
 "newline. Waits while the queue is full, and says so.\n"
 "With --timeout it does not wait for room longer than this, in all; what was sent\n"
-"until then was sent.\n",
+"until then was sent.\n"
+"\n"
+"With --id a message is sent once, however often this is done: the queue has to\n"
+"know ids (--dedup-time, --dedup-count). With --producer each message has its\n"
+"number, from 1 on, and those that NAME has sent are left out: so a command that\n"
+"failed, or was killed, is given once more, with the same input.\n",
 	}, {
 		.name = "recv", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true,
@@ -218,6 +233,7 @@ const struct topic topics[] = {
 "--messages       1 to 67108864; with alter, no more than it was created with\n"
 "--bytes          4K to 64G; with alter, no more than it was created with\n"
 "--priorities     1 to 32; messages then have 0 to one less\n"
+"--dedup-count    0 to 16777216; with alter, no more than it was created with\n"
 "A message has at most a quarter of --bytes, and 16M. A dead letter queue has to\n"
 "take messages as large as the queue whose dead letters it gets.\n" },
 	{ "formats", "what the --format of recv and browse knows",

@@ -11,18 +11,20 @@
 SIZE(weir_version, 16);
 AT(weir_version, features, 8);
 
-SIZE(weir_policy, 72);
+SIZE(weir_policy, 88);
 AT(weir_policy, max_bytes, 8);
 AT(weir_policy, lease_ns, 16);
 AT(weir_policy, backoff_max_ns, 32);
 AT(weir_policy, ttl_ns, 40);
 AT(weir_policy, flags, 60);
 AT(weir_policy, dead_letter, 64);
+AT(weir_policy, dedup_ns, 72);
+AT(weir_policy, dedup_count, 80);
 
-SIZE(weir_alter, 336);
+SIZE(weir_alter, 352);
 AT(weir_alter, policy, 264);
 
-SIZE(weir_create, 344);
+SIZE(weir_create, 360);
 AT(weir_create, type, 256);
 AT(weir_create, mode, 264);
 AT(weir_create, policy, 272);
@@ -33,22 +35,30 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 744);
+SIZE(weir_info, 768);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
-AT(weir_info, dead_letter, 352);
-AT(weir_info, depth, 608);
-AT(weir_info, delayed, 624);
-AT(weir_info, sent, 664);
-AT(weir_info, oldest_age_ns, 736);
+AT(weir_info, dead_letter, 368);
+AT(weir_info, depth, 624);
+AT(weir_info, delayed, 640);
+AT(weir_info, sent, 680);
+AT(weir_info, oldest_age_ns, 760);
 
-SIZE(weir_options, 24);
+SIZE(weir_options, 56);
 AT(weir_options, priority, 16);
+AT(weir_options, producer, 24);
+AT(weir_options, epoch, 40);
+AT(weir_options, id, 48);
 
-SIZE(weir_send, 32);
+SIZE(weir_send, 40);
 AT(weir_send, count, 8);
 AT(weir_send, timeout_ns, 16);
 AT(weir_send, first_offset, 24);
+AT(weir_send, duplicates, 32);
+
+SIZE(weir_producer, 88);
+AT(weir_producer, epoch, 68);
+AT(weir_producer, id, 72);
 
 SIZE(weir_message, 64);
 AT(weir_message, len, 24);
@@ -112,7 +122,7 @@ AT(weir_uring_cmd, len, 8);
 #define SIZE_64(type, size) \
 	_Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), #type)
 
-SIZE_64(weir_create_options, 96);
+SIZE_64(weir_create_options, 112);
 SIZE_64(weir_open_options, 16);
 SIZE_64(weir_browse_options, 32);
 SIZE_64(weir_batch_options, 40);

@@ -50,6 +50,23 @@ WEIR_PUBLIC int weir_send(struct weir_queue *queue, const void *data,
 	return ret > 0 ? 0 : ret;
 }
 
+WEIR_PUBLIC int weir_producer(struct weir_queue *queue, const char *name,
+			      struct weir_producer *producer, size_t size)
+{
+	struct weir_producer ours = { .flags = 0 };
+	size_t len = strnlen(name, sizeof(ours.name));
+	int ret;
+
+	if (!len || len == sizeof(ours.name) || !producer || !size)
+		return -EINVAL;
+	memcpy(ours.name, name, len);
+	ret = queue_run(queue, &(struct command){
+		.fd = queue->fd, .number = WEIR_IOC_PRODUCER,
+		.arg = &ours, .size = sizeof(ours),
+	});
+	return ret ? ret : info_give(producer, size, &ours, sizeof(ours));
+}
+
 WEIR_PUBLIC int weir_header_append(void *block, size_t room, size_t *used,
 				   const char *name, const void *value,
 				   size_t value_len)

@@ -30,12 +30,13 @@ static const struct field fields[] = {
 	POLICY(backoff_ns, 10), POLICY(backoff_max_ns, 10),
 	POLICY(max_deliveries, 10), POLICY(ttl_ns, 10),
 	POLICY(priorities, 10), POLICY(starve_after, 10),
+	POLICY(dedup_ns, 10), POLICY(dedup_count, 10),
 	FIELD(depth, 10), FIELD(leased, 10), FIELD(delayed, 10),
 	FIELD(dying, 10),
 	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
 	FIELD(sent, 10), FIELD(received, 10), FIELD(redelivered, 10),
 	FIELD(expired, 10), FIELD(settled, 10), FIELD(purged, 10),
-	FIELD(dead, 10),
+	FIELD(dead, 10), FIELD(duplicates, 10),
 	FIELD(consumers, 10), FIELD(waiters, 10), FIELD(oldest_age_ns, 10),
 };
 

@@ -107,6 +107,7 @@
  *   SEND     a queue  writing     for room   messages taken
  *   FETCH    a queue  reading     for one    messages taken
  *   SETTLE   a queue  reading     no         messages settled
+ *   PRODUCER a queue  writing     no         0
  *   TXN      a queue  any         for room   0
  *   LAYOUT   a queue  any         no         0
  *   NAME     a queue  reading     no         0
@@ -146,12 +147,14 @@
  *   EBUSY      destroy: not empty, or somebody has it open; of a run: see SETTLE
  *   EDQUOT     the limit of the creator's user is reached (by all its objects
  *              together; the module's parameter user_limit)
+ *   ENOSPC     there are as many producers as there may be
  *   ENOMEM     the creator's cgroup, or the machine, has no memory
  *   EAGAIN     full or empty now, and told not to wait (timeout 0, O_NONBLOCK)
  *   ETIMEDOUT  waited as long as asked
  *   ECANCELED  a FETCH that waited in a ring was cancelled, or its task ended
  *   EINTR      a signal came while waiting
- *   ESTALE     a settlement of what is not leased so through this description
+ *   ESTALE     a settlement of what is not leased so through this description;
+ *              a message of a producer that has another epoch, or is forgotten
  *   ESHUTDOWN  the queue was destroyed
  *   ENOTTY     not a command of this kind of file
  *   EOPNOTSUPP not through such a ring
@@ -238,6 +241,10 @@ struct weir_version {
  *   weir-dead-pid         the process, that held it until then, as the initial
  *                         namespaces number them; if anybody did
  *   weir-dead-consumer    what he called himself (WEIR_IOC_NAME), if anything
+ *
+ * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
+ * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
+ * weir_options. The memory for that (40 to 80 bytes an id) is taken at creation.
  */
 struct weir_policy {
 	__u64	max_messages;	/* that it holds, in whatever state */
@@ -252,6 +259,9 @@ struct weir_policy {
 	__u32	flags;		/* WEIR_POLICY_* */
 	__s32	dead_letter;	/* in, by flag: a descriptor of it, opened for writing */
 	__u32	reserved;	/* 0 */
+	__u64	dedup_ns;	/* how long an id is known; 0: however long */
+	__u32	dedup_count;	/* how many are; 0: none, or the default if there is @dedup_ns */
+	__u32	reserved2;	/* 0 */
 };
 
 #define WEIR_MAX_PRIORITIES	32U
@@ -262,6 +272,8 @@ struct weir_policy {
 #define WEIR_POLICY_DISCARD	(1U << 1)
 
 #define WEIR_DEFAULT_BACKOFF_MAX 3600000000000ULL
+#define WEIR_DEFAULT_DEDUP_COUNT 65536U
+#define WEIR_MAX_DEDUP_COUNT	(1U << 24)
 
 /*
  * WEIR_IOC_CREATE, on control: makes an object, owned by the effective uid and
@@ -313,7 +325,8 @@ struct weir_purge {
 /*
  * WEIR_IOC_ALTER, on control: changes the policy, all of it, from now on: what INFO
  * told, with what is to be different; a dead letter queue is to be named again. Not
- * above the max_messages and max_bytes that the queue was created with (EINVAL);
+ * above the max_messages, max_bytes and dedup_count that the queue was created with
+ * (EINVAL);
  * below what it holds now it takes no more until it is under them. Only for the
  * object's creator and CAP_SYS_ADMIN.
  */
@@ -357,6 +370,7 @@ struct weir_info {
 	__u64	settled;	/* out */
 	__u64	purged;		/* out: thrown away by WEIR_IOC_PURGE */
 	__u64	dead;		/* out: moved to the dead letter queue, or thrown away */
+	__u64	duplicates;	/* out: sent again, and not taken again */
 	__u64	consumers;	/* out: that received, or tried to, and live */
 	__u64	waiters;	/* out: calls now waiting for a message or for room */
 	__u64	oldest_age_ns;	/* out: since the oldest ready message was sent; 0: none */
@@ -377,13 +391,19 @@ struct weir_info {
  * unless the descriptor is O_NONBLOCK. It does not wait for more than that.
  * What is wrong with a later message of the batch (its fields, its size, its
  * memory) ends the batch before it. Send the rest to learn why: then it is first.
+ *
+ * Duplicates (struct weir_options) are among those taken, but they get no offset and
+ * are not delivered; the others have the consecutive offsets. There must be room for
+ * them, too, for a moment.
  */
 struct weir_send {
 	__u64	messages;	/* struct weir_message * */
 	__u32	count;		/* of @messages, at least 1 */
 	__u32	flags;		/* 0 */
 	__s64	timeout_ns;	/* how long to wait for room; < 0: for ever, 0: not */
-	__u64	first_offset;	/* out */
+	__u64	first_offset;	/* out; of the first that is no duplicate */
+	__u32	duplicates;	/* out: of those taken */
+	__u32	reserved;	/* 0 */
 };
 
 /*
@@ -417,16 +437,58 @@ struct weir_message {
  * Priority: higher ones are delivered first, strictly, unless the queue's policy has
  * @starve_after: then, after so many deliveries while a lower one waited, one of
  * the lowest priority there is comes first.
+ *
+ * Taken once: a message that is sent again, because nobody knows whether the first try
+ * was successful, is a duplicate if it was. It is known by its producer's @sequence, or
+ * by its id, or by both.
+ *
+ * A message with @producer, @epoch (as WEIR_IOC_PRODUCER gave them) and a @sequence
+ * above 0 is taken if that is above the one of the last message that was taken of this
+ * producer; there may be gaps. So a producer sends its messages in order, one call after
+ * the other, and after any error or doubt sends the same ones again. ESTALE, and nothing
+ * is changed, if the producer has been registered again since, or was forgotten, or is
+ * another user's.
+ *
+ * An id is any bytes. The message is a duplicate if one with the same id was taken within
+ * the window that the queue has for that (struct weir_policy; EINVAL if it has none). An
+ * id is known by a hash of 128 bits.
  */
 struct weir_options {
 	__u64	delay_ns;
 	__u64	ttl_ns;		/* 0: as the queue has it */
 	__u32	priority;	/* less than the queue's @priorities (EINVAL) */
 	__u32	flags;		/* WEIR_OPTION_* */
+	__u64	producer;	/* 0: none */
+	__u64	sequence;	/* 0 without a producer, and only then */
+	__u32	epoch;		/* 0 without a producer */
+	__u32	id_len;		/* up to WEIR_ID_MAX; 0: no id */
+	__u64	id;		/* const void * */
 };
+
+#define WEIR_ID_MAX		64U
 
 /* @delay_ns is a time. */
 #define WEIR_OPTION_AT		(1U << 0)
+
+#define WEIR_PRODUCER_NAME_SIZE	64
+
+/*
+ * WEIR_IOC_PRODUCER, on a queue opened for writing: the caller is, from now on, the
+ * producer @name of the user that opened the descriptor. Its epoch is another one each
+ * time, and who has an older one is fenced: what he sends is ESTALE. So one that is
+ * started again knows from @sequence where it has to go on, and that its predecessor,
+ * if it still runs somewhere, sends nothing more.
+ *
+ * A queue knows 4096 producers. Then the one that is unused longest is forgotten, if that
+ * is an hour, and else it is ENOSPC.
+ */
+struct weir_producer {
+	char	name[WEIR_PRODUCER_NAME_SIZE]; /* 1 to 63 bytes, and a NUL */
+	__u32	flags;		/* 0 */
+	__u32	epoch;		/* out */
+	__u64	id;		/* out; never 0 */
+	__u64	sequence;	/* out: of its last message that was taken, or 0 */
+};
 
 /*
  * struct weir_header - one header: @name_len bytes of name follow, then
@@ -726,6 +788,7 @@ struct weir_uring_cmd {
 #define WEIR_IOC_SETTLE		_IOWR(WEIR_IOC_TYPE, 0x12, struct weir_settle)
 #define WEIR_IOC_LAYOUT		_IOWR(WEIR_IOC_TYPE, 0x13, struct weir_layout)
 #define WEIR_IOC_CANCEL		_IOWR(WEIR_IOC_TYPE, 0x14, struct weir_cancel)
+#define WEIR_IOC_PRODUCER	_IOWR(WEIR_IOC_TYPE, 0x15, struct weir_producer)
 #define WEIR_IOC_NAME		_IOWR(WEIR_IOC_TYPE, 0x16, struct weir_name)
 #define WEIR_IOC_BROWSE		_IOWR(WEIR_IOC_TYPE, 0x17, struct weir_browse)
 #define WEIR_IOC_TXN		_IOWR(WEIR_IOC_TYPE, 0x18, struct weir_txn)
