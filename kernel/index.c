@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-#include <linux/bitmap.h>
 #include <linux/err.h>
 
 #include "account.h"
 #include "index.h"
-
-static size_t weir_index_map_size(const struct weir_index *index)
-{
-	return BITS_TO_LONGS(index->max_segments) * sizeof(long);
-}
 
 /* Allocates @size bytes for the pointer at @at, which is NULL if that fails. */
 static int weir_index_alloc(struct weir_account *account, void *at, size_t size)
@@ -26,17 +20,15 @@ int weir_index_init(struct weir_index *index, struct weir_account *account,
 		    u32 nr_slots)
 {
 	u32 max = DIV_ROUND_UP(nr_slots, WEIR_SEGMENT_SLOTS);
-	size_t map_size;
 	int ret;
 
 	index->max_segments = max;
-	map_size = weir_index_map_size(index);
 	ret = weir_index_alloc(account, &index->segments, max * sizeof(*index->segments)) ?:
 	      weir_index_alloc(account, &index->extras, max * sizeof(*index->extras)) ?:
 	      weir_index_alloc(account, &index->free, max * sizeof(*index->free)) ?:
 	      weir_index_alloc(account, &index->leased, max * sizeof(*index->leased)) ?:
-	      weir_index_alloc(account, &index->whole, map_size) ?:
-	      weir_index_alloc(account, &index->some, map_size);
+	      weir_bits_init(&index->whole, account, max) ?:
+	      weir_bits_init(&index->some, account, max);
 	if (ret)
 		weir_index_destroy(index, account);
 	return ret;
@@ -44,15 +36,14 @@ int weir_index_init(struct weir_index *index, struct weir_account *account,
 
 void weir_index_destroy(struct weir_index *index, struct weir_account *account)
 {
-	size_t map_size = weir_index_map_size(index);
 	u32 i;
 
 	for (i = 0; i < index->nr_segments; i++) {
 		weir_segment_free(index->segments[i], account);
 		weir_account_free(account, index->extras[i], PAGE_SIZE);
 	}
-	weir_account_free(account, index->some, map_size);
-	weir_account_free(account, index->whole, map_size);
+	weir_bits_destroy(&index->some, account);
+	weir_bits_destroy(&index->whole, account);
 	weir_account_free(account, index->leased,
 			  index->max_segments * sizeof(*index->leased));
 	weir_account_free(account, index->free, index->max_segments * sizeof(*index->free));
@@ -86,8 +77,8 @@ bool weir_index_add(struct weir_index *index, void *segment)
 	index->free[nr] = U64_MAX;
 	/* The first one is open from the beginning. */
 	if (nr != index->open) {
-		__set_bit(nr, index->whole);
-		__set_bit(nr, index->some);
+		weir_bits_set(&index->whole, nr);
+		weir_bits_set(&index->some, nr);
 	}
 	/* Pairs with the acquire in weir_index_page(). */
 	smp_store_release(&index->segments[nr], segment);
@@ -116,17 +107,16 @@ int weir_index_need_extra(struct weir_index *index, struct weir_account *account
 
 bool weir_index_reopen(struct weir_index *index)
 {
-	u32 nr = index->nr_segments;
 	u32 open;
 
-	open = find_first_bit(index->whole, nr);
-	if (open == nr)
-		open = find_first_bit(index->some, nr);
-	if (open == nr)
+	open = weir_bits_first(&index->whole);
+	if (open == WEIR_BITS_NONE)
+		open = weir_bits_first(&index->some);
+	if (open == WEIR_BITS_NONE)
 		return false;
 	/* Of the open one nothing is noted, so that most messages need not look. */
-	__clear_bit(open, index->whole);
-	__clear_bit(open, index->some);
+	weir_bits_clear(&index->whole, open);
+	weir_bits_clear(&index->some, open);
 	index->open = open;
 	return true;
 }

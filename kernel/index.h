@@ -39,6 +39,8 @@
 #include <linux/rbtree.h>
 #include <uapi/linux/weir.h>
 
+#include "bits.h"
+
 struct weir_account;
 struct weir_consumer;
 struct weir_once;
@@ -134,8 +136,8 @@ struct weir_index {
 	u32 max_segments;		/* invariant */
 	u32 nr_segments;		/* [0, nr_segments) are there */
 	u32 open;			/* the segment that slots come from now */
-	unsigned long *whole;		/* other segments, with all slots free */
-	unsigned long *some;		/* other segments, with any slot free */
+	struct weir_bits whole;		/* other segments, with all slots free */
+	struct weir_bits some;		/* other segments, with any slot free */
 	u64 *free;			/* for each segment, a bit a slot */
 	u8 *leased;			/* for each segment, how many slots are LEASED */
 	void **segments;		/* each is set once; see weir_index_page() */
@@ -275,9 +277,9 @@ static inline void weir_index_put_row(struct weir_index *index, u32 slot, u32 n)
 
 	index->free[nr] = free;
 	if (unlikely(!was) && nr != index->open)
-		__set_bit(nr, index->some);
+		weir_bits_set(&index->some, nr);
 	if (unlikely(free == U64_MAX) && nr != index->open)
-		__set_bit(nr, index->whole);
+		weir_bits_set(&index->whole, nr);
 }
 
 /* weir_index_put() - frees @n slots side by side, the entries of which are FREE */

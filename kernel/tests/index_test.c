@@ -28,8 +28,8 @@ static void check_segment(struct kunit *test, const struct slots *s, u32 nr)
 	u32 taken = count_taken(s, first, first + WEIR_SEGMENT_SLOTS);
 	bool other = nr != s->index.open;
 
-	KUNIT_ASSERT_EQ(test, test_bit(nr, s->index.whole), other && taken == 0);
-	KUNIT_ASSERT_EQ(test, test_bit(nr, s->index.some),
+	KUNIT_ASSERT_EQ(test, weir_bits_test(&s->index.whole, nr), other && taken == 0);
+	KUNIT_ASSERT_EQ(test, weir_bits_test(&s->index.some, nr),
 			other && taken < WEIR_SEGMENT_SLOTS);
 	for (i = 0; i < WEIR_SEGMENT_SLOTS; i++)
 		if (!(s->index.free[nr] & BIT_ULL(i)) != s->taken[first + i])

@@ -22,9 +22,11 @@ static void control(const char *what, unsigned long command, void *arg)
 	close(fd);
 }
 
-static void open_queue(const struct gate *gate)
+static void open_queue(const struct gate *gate, struct weir_policy policy)
 {
-	struct weir_create create = { .name = NAME, .type = WEIR_TYPE_QUEUE };
+	struct weir_create create = {
+		.name = NAME, .type = WEIR_TYPE_QUEUE, .policy = policy,
+	};
 	unsigned int i;
 
 	control("CREATE", WEIR_IOC_CREATE, &create);
@@ -48,9 +50,9 @@ static void open_queue(const struct gate *gate)
 	door.fetch.timeout_ns = -1;
 }
 
-void door_open_copied(const struct gate *gate)
+void door_open_copied(struct gate *gate)
 {
-	open_queue(gate);
+	open_queue(gate, (struct weir_policy){ 0 });
 	/* A record is a descriptor and a message. */
 	door.fetch.buffer_len = gate->batch * (sizeof(struct weir_desc) + gate_stride(gate));
 	door.buffer = aligned_alloc(64, door.fetch.buffer_len);
@@ -67,12 +69,22 @@ static void *map(uint64_t offset, uint64_t length)
 	return area;
 }
 
-void door_open_mapped(const struct gate *gate)
+void door_open_mapped_as(const struct gate *gate, struct weir_policy policy)
 {
-	open_queue(gate);
+	open_queue(gate, policy);
 	gate_check("LAYOUT", ioctl(door.fd, WEIR_IOC_LAYOUT, &door.layout));
 	door.index = map(door.layout.index_offset, door.layout.index_length);
 	door.pool = map(door.layout.pool_offset, door.layout.pool_length);
+}
+
+void door_open_mapped(struct gate *gate)
+{
+	door_open_mapped_as(gate, (struct weir_policy){ 0 });
+}
+
+int door_open_again(void)
+{
+	return gate_check(QUEUE, open(QUEUE, O_RDWR | O_CLOEXEC));
 }
 
 void door_close(void)

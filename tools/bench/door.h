@@ -29,8 +29,11 @@ struct door {
 extern struct door door;
 
 /* A queue for messages that are copied out, and for messages read in place. */
-void door_open_copied(const struct gate *gate);
-void door_open_mapped(const struct gate *gate);
+void door_open_copied(struct gate *gate);
+void door_open_mapped(struct gate *gate);
+void door_open_mapped_as(const struct gate *gate, struct weir_policy policy);
+/* One more description of it. */
+int door_open_again(void);
 void door_close(void);
 
 /* Makes @door.send ready for the next batch. */

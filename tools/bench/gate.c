@@ -28,6 +28,11 @@ static const struct path *const paths[] = {
 	&peer_mqueue, &peer_pipe, &peer_pipe_packed,
 };
 
+/* What stands beside the messages that are measured. */
+static const struct path *const flat_paths[] = {
+	&flat_bare, &flat_deep, &flat_leased, &flat_delayed,
+};
+
 static const unsigned int batches[] = { 1, 32 };
 static const unsigned int sizes[] = { 64, 4096 };
 
@@ -37,6 +42,7 @@ static struct options {
 	unsigned int size;	/* likewise */
 	unsigned int rounds;
 	unsigned int messages;	/* in a round, at least */
+	bool flat;		/* those paths instead, with small messages */
 	bool trace;		/* show one round to the plugin, measure nothing */
 } options = {
 	.rounds = 25,
@@ -145,7 +151,7 @@ static void run_all(const struct path *path)
 {
 	unsigned int i, j;
 
-	for (i = 0; i < ARRAY_SIZE(sizes); i++) {
+	for (i = 0; i < (options.flat ? 1 : ARRAY_SIZE(sizes)); i++) {
 		for (j = 0; j < ARRAY_SIZE(batches); j++) {
 			if ((!options.batch || options.batch == batches[j]) &&
 			    (!options.size || options.size == sizes[i]))
@@ -158,10 +164,13 @@ static void usage(FILE *to)
 {
 	size_t i;
 
-	fprintf(to, "usage: gate [--path PATH] [--batch N] [--size BYTES] [--rounds N]\n"
+	fprintf(to, "usage: gate [--flat] [--path PATH] [--batch N] [--size BYTES] [--rounds N]\n"
 		    "            [--messages N] [--trace]\n\npaths:\n");
 	for (i = 0; i < ARRAY_SIZE(paths); i++)
 		fprintf(to, "  %-15s  %s\n", paths[i]->name, paths[i]->what);
+	fprintf(to, "\npaths of --flat:\n");
+	for (i = 0; i < ARRAY_SIZE(flat_paths); i++)
+		fprintf(to, "  %-15s  %s\n", flat_paths[i]->name, flat_paths[i]->what);
 	exit(to == stderr ? 2 : 0);
 }
 
@@ -182,6 +191,7 @@ static void parse(int argc, char **argv)
 		{ "size", required_argument, NULL, 's' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "messages", required_argument, NULL, 'm' },
+		{ "flat", no_argument, NULL, 'f' },
 		{ "trace", no_argument, NULL, 't' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
@@ -205,6 +215,9 @@ static void parse(int argc, char **argv)
 		case 'm':
 			options.messages = number(optarg, 1, 1 << 20);
 			break;
+		case 'f':
+			options.flat = true;
+			break;
 		case 't':
 			options.trace = true;
 			break;
@@ -226,23 +239,39 @@ static void settle_down(void)
 	gate_check("mlockall", mlockall(MCL_CURRENT | MCL_ONFAULT));
 }
 
+static void run_path(const struct path *path)
+{
+	/* A batch and a size that are named need not be among the usual ones. */
+	if (options.batch && options.size)
+		run(path, options.batch, options.size);
+	else
+		run_all(path);
+}
+
+/* Whether there was anything to run. */
+static bool run_paths(const struct path *const *path, size_t count)
+{
+	bool found = false;
+
+	for (; count--; path++) {
+		if (options.path && strcmp(options.path, (*path)->name))
+			continue;
+		found = true;
+		run_path(*path);
+	}
+	return found;
+}
+
 int main(int argc, char **argv)
 {
 	bool found = false;
-	size_t i;
 
 	parse(argc, argv);
 	settle_down();
-	for (i = 0; i < ARRAY_SIZE(paths); i++) {
-		if (options.path && strcmp(options.path, paths[i]->name))
-			continue;
-		found = true;
-		/* A batch and a size that are named need not be among the usual ones. */
-		if (options.batch && options.size)
-			run(paths[i], options.batch, options.size);
-		else
-			run_all(paths[i]);
-	}
+	if (options.path || !options.flat)
+		found |= run_paths(paths, ARRAY_SIZE(paths));
+	if (options.path || options.flat)
+		found |= run_paths(flat_paths, ARRAY_SIZE(flat_paths));
 	if (!found)
 		usage(stderr);
 	return 0;

@@ -26,7 +26,7 @@ struct gate {
 struct path {
 	const char *name;
 	const char *what;
-	void (*open)(const struct gate *gate);
+	void (*open)(struct gate *gate);
 	void (*send)(struct gate *gate);
 	void (*receive)(struct gate *gate);
 	void (*close)(void);
@@ -35,6 +35,7 @@ struct path {
 extern const struct path weir_rw, weir_copy, weir_once, weir_place;
 extern const struct path weir_uring, weir_uring_copy;
 extern const struct path lib_ioctl, lib_uring;
+extern const struct path flat_bare, flat_deep, flat_leased, flat_delayed;
 extern const struct path peer_mqueue, peer_pipe, peer_pipe_packed;
 
 /* Ends the program if @value is not what it has to be; says which call it was. */

@@ -37,12 +37,12 @@ static void open_by(const struct gate *gate, enum weir_door door)
 	}
 }
 
-static void ioctl_open(const struct gate *gate)
+static void ioctl_open(struct gate *gate)
 {
 	open_by(gate, WEIR_DOOR_IOCTL);
 }
 
-static void uring_open(const struct gate *gate)
+static void uring_open(struct gate *gate)
 {
 	open_by(gate, WEIR_DOOR_URING);
 }

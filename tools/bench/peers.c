@@ -19,7 +19,7 @@ static char *messages, *buffer;
 static mqd_t queue;
 static int ends[2];
 
-static void buffers_open(const struct gate *gate)
+static void buffers_open(struct gate *gate)
 {
 	messages = gate_messages(gate);
 	buffer = gate_messages(gate);
@@ -31,7 +31,7 @@ static void buffers_close(void)
 	free(buffer);
 }
 
-static void mqueue_open(const struct gate *gate)
+static void mqueue_open(struct gate *gate)
 {
 	static const char name[] = "/weir-bench";
 	struct mq_attr attr = { .mq_maxmsg = MQUEUE_DEPTH, .mq_msgsize = gate->size };
@@ -78,7 +78,7 @@ const struct path peer_mqueue = {
 	.close = mqueue_close,
 };
 
-static void pipe_open(const struct gate *gate)
+static void pipe_open(struct gate *gate)
 {
 	buffers_open(gate);
 	gate_expect("pipe", pipe(ends), 0);

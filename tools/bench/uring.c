@@ -26,13 +26,13 @@ static void ring_open(void)
 	gate_check("register_ring_fd", io_uring_register_ring_fd(&ring));
 }
 
-static void uring_open(const struct gate *gate)
+static void uring_open(struct gate *gate)
 {
 	door_open_mapped(gate);
 	ring_open();
 }
 
-static void uring_copy_open(const struct gate *gate)
+static void uring_copy_open(struct gate *gate)
 {
 	door_open_copied(gate);
 	ring_open();

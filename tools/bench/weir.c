@@ -64,7 +64,7 @@ const struct path weir_copy = {
 	.close = door_close,
 };
 
-static void once_open(const struct gate *gate)
+static void once_open(struct gate *gate)
 {
 	door_open_copied(gate);
 	door.fetch.flags = WEIR_FETCH_SETTLED;
