@@ -265,12 +265,17 @@ TEST_F(queue, reserved_fields)
 		EXPECT_EQ(-EINVAL, send_one(self->writer, bad));
 		send.flags = 1U << bit;
 		EXPECT_EQ(-EINVAL, door_command(self->writer, WEIR_IOC_SEND, &send));
+		send.flags = 0;
+		send.reserved = 1U << bit;
+		EXPECT_EQ(-EINVAL, door_command(self->writer, WEIR_IOC_SEND, &send));
+		send.reserved = 0;
 	}
 	for (bit = 0; bit < 16; bit++) {
 		bad = message;
 		/* Shorter than they can be, or where there is nothing. */
 		bad.options_len = 1U << bit;
-		EXPECT_EQ(bit < 5 ? -EINVAL : -EFAULT, send_one(self->writer, bad));
+		EXPECT_EQ(1U << bit < sizeof(struct weir_options) ? -EINVAL : -EFAULT,
+			  send_one(self->writer, bad));
 	}
 	for (bit = 0; bit < 64; bit++) {
 		bad = message;
