@@ -55,6 +55,8 @@ struct weir_who;
  * @WEIR_RANKED: to be delivered, too, but put back, or sent with a wish; in the tree of
  *               such, by rank
  * @WEIR_DELAYED: put back, or sent, to be delivered later; in no list
+ * @WEIR_BEHIND: to be delivered when the one before it of its key is gone; in the ring of
+ *               such of this key
  * @WEIR_LEASED: delivered, its holder's; in no list
  * @WEIR_DYING:  dead, in the chain of those that are to be buried
  * @WEIR_PINNED: settled, but its bytes may still be read by who held it before; in
@@ -66,6 +68,7 @@ enum weir_state {
 	WEIR_READY,
 	WEIR_RANKED,
 	WEIR_DELAYED,
+	WEIR_BEHIND,
 	WEIR_LEASED,
 	WEIR_DYING,
 	WEIR_PINNED,
@@ -82,6 +85,7 @@ struct weir_entry {
 			struct weir_who *who;	/* DYING: who held it, counted, or NULL */
 		};
 		struct rb_node node;		/* RANKED */
+		struct list_head link;		/* BEHIND: the others of its key */
 		u64 due;			/* LEASED, DELAYED: when that ends */
 	};
 	u64 offset;
@@ -119,9 +123,15 @@ static inline u64 weir_mark(enum weir_state state, u32 deliveries)
 
 /* What few messages have: a page of these for a segment with such. */
 struct weir_extra {
-	u64 delay_until;		/* DRAFT: CLOCK_BOOTTIME, or 0 */
+	union {
+		u64 delay_until;	/* DRAFT: CLOCK_BOOTTIME, or 0 */
+		struct weir_entry *behind; /* a head: who comes next; or NULL */
+	};
 	u64 expires;			/* CLOCK_BOOTTIME, or WEIR_NEVER */
-	u64 reserved[6];
+	u64 key;			/* see queue_key.c; 0: none */
+	u32 next;			/* a head: 1 + the slot of another one; or 0 */
+	bool head;
+	u64 reserved[4];
 };
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))

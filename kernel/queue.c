@@ -24,6 +24,7 @@ static void weir_queue_release(struct device *dev)
 	weir_wheel_destroy(&queue->wheel, &queue->object.account);
 	weir_producers_destroy(&queue->producers, &queue->object.account);
 	weir_ids_destroy(&queue->ids, &queue->object.account);
+	weir_queue_key_exit(queue);
 	weir_pool_destroy(&queue->pool, &queue->object.account);
 	weir_index_destroy(&queue->index, &queue->object.account);
 	weir_object_exit(&queue->object);
@@ -60,12 +61,15 @@ static void weir_line_init(struct weir_line *line)
 	init_waitqueue_head(&line->waiters);
 	INIT_LIST_HEAD(&line->told);
 	init_waitqueue_head(&line->pollers);
+	line->also = NULL;
 }
 
 void weir_line_wake_up(struct weir_line *line, __poll_t events)
 {
 	wake_up_interruptible(&line->waiters);
 	__wake_up(&line->pollers, TASK_NORMAL, 0, poll_to_key(events));
+	if (line->also)
+		weir_queue_pass_on(line->also);
 }
 
 static void weir_line_wake_all(struct weir_line *line)
@@ -93,6 +97,8 @@ static int weir_queue_init(struct weir_queue *queue)
 		ret = weir_wheel_init(&queue->wheel, account, queue->index.max_segments);
 	if (!ret)
 		ret = weir_ids_init(&queue->ids, account, queue->ids.count);
+	if (!ret && queue->policy_flags & WEIR_POLICY_KEYED)
+		ret = weir_queue_key_init(queue);
 	if (ret)
 		return ret;
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
@@ -190,6 +196,7 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->depth = queue->depth;
 	info->leased = queue->leased;
 	info->delayed = queue->delayed;
+	info->behind = queue->behind;
 	info->dying = queue->nr_dying;
 	info->pinned = queue->pinned;
 	info->bytes = queue->units * WEIR_ALIGN;

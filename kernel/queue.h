@@ -17,6 +17,7 @@
  *         by commit, so a slow sender holds up nobody.
  * READY   In @ready, by offset.
  * RANKED  In @ranked, by rank (queue_rank.c): what was put back, or has a wish.
+ * BEHIND  Waits for another of its key to be gone (queue_key.c).
  * LEASED  Its holder's. A consumer is a process that receives through an
  *         open file; it ends by the process (death.h) or with the file, and then
  *         what it holds is RANKED. So it is when the time of the lease is over.
@@ -31,7 +32,8 @@
  *
  * Files: queue.c makes and ends a queue, queue_reserve.c, queue_send.c, queue_fetch.c,
  * queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
- * them), queue_once.c what is not to be taken twice, queue_time.c and queue_pin.c what
+ * them), queue_txn.c what is done in several queues at once, queue_once.c what is not to
+ * be taken twice, queue_key.c what waits for others, queue_time.c and queue_pin.c what
  * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
  * what was asked for, queue_file.c the openers and consumers, queue_name.c what these are
  * called, queue_browse.c who only looks, and queue_park.c the commands that wait.
@@ -45,6 +47,7 @@
 #include <linux/poll.h>
 #include <linux/rbtree.h>
 #include <linux/refcount.h>
+#include <linux/siphash.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
@@ -69,6 +72,7 @@ struct weir_line {
 	wait_queue_head_t waiters;
 	struct list_head told;		/* see queue_park.h; protected by waiters.lock */
 	wait_queue_head_t pollers;
+	struct weir_queue *also;	/* whose readers are to be told, too, or NULL */
 };
 
 /* How a line is woken, if not one for what there is: the key of the wake-up. */
@@ -98,13 +102,24 @@ struct weir_queue {
 	u64 most_messages;		/* invariant; that it was created with */
 	u64 most_units;			/* invariant; likewise */
 	u32 most_dedup;			/* invariant; ids, likewise */
+	u32 *heads;			/* invariant; see queue_key.c; NULL: keys mean nothing */
+	u32 nr_heads;			/* invariant */
+	siphash_key_t secret;		/* invariant; of the hashes of keys */
+	struct wait_queue_entry watch;	/* with @heads: in the line of writers, always */
 	struct delayed_work burial;	/* of what is dying */
 	struct hrtimer timer;		/* for what is first in @wheel */
 	struct work_struct look;	/* goes through what is due */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	/* all below protected by lock */
-	bool dead;			/* destroyed; written with @lock, read with none */
+	union {
+		/* Any of these: not by the ways of most queues. */
+		u16 odd;
+		struct {
+			bool dead;	/* destroyed; written with @lock, read with none */
+			bool careful;	/* what is taken is looked at one by one */
+		};
+	};
 	unsigned int opens;
 	struct weir_index index;
 	struct weir_pool pool;
@@ -117,10 +132,13 @@ struct weir_queue {
 	u64 depth;			/* READY and RANKED */
 	u64 leased;
 	u64 delayed;
+	u64 behind;
 	struct weir_chain dying;
 	u64 nr_dying;
 	u64 pinned;
-	u64 pinning;			/* pins, of all consumers */
+	u64 pinning;			/* pins, of all consumers, and 1 with @heads: what
+					 * is settled is looked at one by one
+					 */
 	u64 next_offset;
 	u64 received;
 	u64 redelivered;

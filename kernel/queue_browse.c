@@ -34,6 +34,8 @@ static u32 weir_entry_browse_state(const struct weir_entry *entry)
 		return WEIR_BROWSE_READY;
 	case WEIR_DELAYED:
 		return WEIR_BROWSE_DELAYED;
+	case WEIR_BEHIND:
+		return WEIR_BROWSE_BEHIND;
 	case WEIR_LEASED:
 		return WEIR_BROWSE_LEASED;
 	case WEIR_DYING:

@@ -44,6 +44,7 @@ void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 {
 	lockdep_assert_held(&queue->lock);
 	trace_weir_dead(queue, entry);
+	weir_key_leave(queue, entry);
 	entry->state = WEIR_DYING;
 	entry->who = holder ? weir_who_get(holder->who) : NULL;
 	entry->reason = reason;
@@ -55,8 +56,12 @@ void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 
 void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
 {
-	rb_erase_cached(&entry->node, &queue->ranked);
-	WRITE_ONCE(queue->depth, queue->depth - 1);
+	if (entry->state == WEIR_BEHIND) {
+		weir_key_drop(queue, entry);
+	} else {
+		rb_erase_cached(&entry->node, &queue->ranked);
+		WRITE_ONCE(queue->depth, queue->depth - 1);
+	}
 	weir_entry_die(queue, entry, WEIR_DEAD_EXPIRED, NULL, NULL);
 }
 
@@ -152,6 +157,8 @@ static int weir_dead_copy(struct weir_queue *queue, const struct weir_entry *ent
 		if (more > entry->size)
 			weir_pool_zero(&heir->pool, place, entry->size, more - entry->size);
 		weir_pool_write(&heir->pool, place, more, block->len, block->bytes);
+		if (heir->heads && desc->key_len)
+			weir_draft_key(heir, drafts->first, desc->key_len);
 	}
 	kfree(block);
 	return ret;

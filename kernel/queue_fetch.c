@@ -204,6 +204,25 @@ static noinline int weir_queue_take_counted(struct weir_queue *queue,
 	return 0;
 }
 
+/* As weir_queue_take_leases(), of a queue that is odd. */
+static noinline int weir_queue_take_odd(struct weir_queue *queue, struct weir_queue_file *file,
+					struct weir_take *take, struct weir_lease *lease)
+{
+	struct weir_entry *first;
+
+	if (queue->dead)
+		return -ESHUTDOWN;
+	lease->consumer = weir_queue_find_consumer(file);
+	if (!lease->consumer)
+		return -ENOLINK;
+	weir_consumer_take(lease->consumer);
+	lease->alive = ktime_get_boottime_ns();
+	first = weir_queue_next_alive(queue, lease->alive);
+	if (IS_ERR_OR_NULL(first))
+		return first ? PTR_ERR(first) : -EAGAIN;
+	return weir_queue_take_counted(queue, lease, take, first);
+}
+
 static __always_inline int weir_queue_take_leases(struct weir_queue *queue,
 						  struct weir_queue_file *file,
 						  struct weir_take *take,
@@ -212,8 +231,8 @@ static __always_inline int weir_queue_take_leases(struct weir_queue *queue,
 	struct weir_entry *first;
 
 	lockdep_assert_held(&queue->lock);
-	if (unlikely(queue->dead))
-		return -ESHUTDOWN;
+	if (unlikely(queue->odd))
+		return weir_queue_take_odd(queue, file, take, lease);
 	lease->consumer = weir_queue_find_consumer(file);
 	if (unlikely(!lease->consumer))
 		return -ENOLINK;

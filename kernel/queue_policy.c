@@ -8,7 +8,7 @@
 
 int weir_policy_check(const struct weir_policy *policy)
 {
-	const bool ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
+	const u32 ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
 
 	if (policy->max_messages > WEIR_MAX_MESSAGES || policy->reserved ||
 	    (policy->dead_letter && !(policy->flags & WEIR_POLICY_DEAD_LETTER)))
@@ -16,8 +16,9 @@ int weir_policy_check(const struct weir_policy *policy)
 	if (policy->max_bytes && (policy->max_bytes < WEIR_MIN_BYTES ||
 				  policy->max_bytes > WEIR_MAX_BYTES))
 		return -EINVAL;
-	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD) ||
-	    hweight32(policy->flags) > 1 || (policy->max_deliveries && !ends))
+	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD |
+			      WEIR_POLICY_KEYED) ||
+	    hweight32(ends) > 1 || (policy->max_deliveries && !ends))
 		return -EINVAL;
 	if (policy->priorities > WEIR_MAX_PRIORITIES ||
 	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT || policy->reserved2)
@@ -63,6 +64,7 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	queue->policy_flags = policy->flags;
 	WRITE_ONCE(queue->ids.count, weir_policy_dedup_count(policy));
 	queue->ids.max_age_ns = policy->dedup_ns;
+	queue->careful = policy->flags & WEIR_POLICY_KEYED;
 }
 
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
@@ -136,7 +138,8 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 
 	if (weir_policy_messages(policy) > queue->most_messages ||
 	    weir_policy_units(policy) > queue->most_units ||
-	    weir_policy_dedup_count(policy) > queue->most_dedup)
+	    weir_policy_dedup_count(policy) > queue->most_dedup ||
+	    (policy->flags ^ READ_ONCE(queue->policy_flags)) & WEIR_POLICY_KEYED)
 		return -EINVAL;
 	if (weir_queue_inherits(queue, heir))
 		return -ELOOP;

@@ -166,7 +166,7 @@ static __always_inline u32 weir_queue_read_at_once(struct weir_queue_file *file,
 	weir_queue_settle_deaths(queue);
 	spin_lock(&queue->lock);
 	entry = queue->ready.first;
-	if (unlikely(!entry || queue->dead || queue->ranked.rb_leftmost || file->partial ||
+	if (unlikely(!entry || queue->odd || queue->ranked.rb_leftmost || file->partial ||
 		     queue->starve_after || entry->len > min_t(size_t, room, WEIR_AT_ONCE)))
 		goto out;
 	/* It holds nothing, but is one that receives from now on. */

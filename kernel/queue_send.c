@@ -87,10 +87,12 @@ static noinline u64 weir_drafts_commit_wishes(struct weir_queue *queue,
 		}
 		weir_draft_number(queue, entry, queue->next_offset++, now);
 		if (entry->wishes) {
-			weir_draft_commit_wish(queue, entry);
-			continue;
+			if (weir_draft_commit_wish(queue, entry))
+				continue;
+			entry->state = WEIR_READY;
+		} else {
+			entry->mark = weir_mark(WEIR_READY, 0);
 		}
-		entry->mark = weir_mark(WEIR_READY, 0);
 		weir_chain_add_row(&queue->ready, entry, entry);
 		WRITE_ONCE(queue->depth, queue->depth + 1);
 	}
@@ -295,7 +297,7 @@ static __always_inline int weir_queue_fill(struct weir_queue *queue,
 
 	for (; (draft = *link); link = &draft->next, message++) {
 		ret = weir_draft_fill(queue, draft, message, &window, plain);
-		if (!plain && !ret && (message->options_len || READ_ONCE(queue->ttl_ns)))
+		if (!plain && !ret && weir_message_wishes(queue, message))
 			ret = weir_draft_wish(queue, draft, message, drafts);
 		if (unlikely(ret)) {
 			weir_queue_abort(queue, drafts, link);
@@ -623,7 +625,7 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 	if (ret < 0)
 		return ret;
 	ret = weir_draft_populate(queue, drafts->first);
-	if (!ret && READ_ONCE(queue->ttl_ns))
+	if (!ret && weir_message_wishes(queue, message))
 		ret = weir_draft_wish(queue, drafts->first, message, drafts);
 	if (ret) {
 		weir_queue_abort(queue, drafts, &drafts->first);

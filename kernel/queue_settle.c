@@ -86,7 +86,8 @@ static void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry,
 /* @entry is to be delivered, as long as it may be. */
 static void weir_entry_rank(struct weir_queue *queue, struct weir_entry *entry)
 {
-	weir_queue_rank(queue, entry);
+	if (!entry->wishes || !weir_key_join(queue, entry))
+		weir_queue_rank(queue, entry);
 	if (entry->wishes)
 		weir_segment_due(queue, entry->slot,
 				 weir_index_extra(&queue->index, entry->slot)->expires);
@@ -264,7 +265,7 @@ void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *
 {
 	if (run->status == -ESTALE)
 		weir_run_late(file, run);
-	else if (!run->status && run->op == WEIR_RELEASE)
+	else if (!run->status && run->op != WEIR_EXTEND)
 		weir_queue_wake_readers(file->queue);
 }
 
@@ -360,7 +361,7 @@ static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end, u64 max)
 
 u64 weir_queue_purge(struct weir_queue *queue)
 {
-	u64 purged = 0, depth, end;
+	u64 purged = 0, behind = 0, depth, end;
 	u32 n;
 
 	spin_lock(&queue->lock);
@@ -368,11 +369,14 @@ u64 weir_queue_purge(struct weir_queue *queue)
 	end = queue->next_offset;
 	spin_unlock(&queue->lock);
 
+	/* First, lest one is to be delivered when the one before it is gone. */
+	if (queue->heads)
+		behind = weir_queue_purge_behind(queue, end);
 	do {
 		n = weir_queue_purge_some(queue, end, depth - purged);
 		purged += n;
 		weir_queue_wake_writers(queue);
 		cond_resched();
 	} while (n == WEIR_PURGE_CHUNK);
-	return purged;
+	return behind + purged;
 }

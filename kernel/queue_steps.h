@@ -30,6 +30,25 @@ static inline void weir_queue_wake_writers(struct weir_queue *queue)
 
 /* All below under queue->lock. */
 
+/* queue_key.c */
+
+void weir_key_pass(struct weir_queue *queue, struct weir_entry *entry);
+
+/* weir_key_leave() - @entry ends, and is not BEHIND: the next of its key, if any, is ranked */
+static inline void weir_key_leave(struct weir_queue *queue, struct weir_entry *entry)
+{
+	if (queue->heads && entry->wishes && weir_index_extra(&queue->index, entry->slot)->head)
+		weir_key_pass(queue, entry);
+}
+
+/*
+ * weir_key_join() - @entry, which has wishes, is to be delivered: whether it is BEHIND
+ * one of its key. If not, it is the head of its key, if it has one.
+ */
+bool weir_key_join(struct weir_queue *queue, struct weir_entry *entry);
+/* weir_key_drop() - @entry, BEHIND, ends */
+void weir_key_drop(struct weir_queue *queue, struct weir_entry *entry);
+
 /* What was freed, counted to be told to the queue once for many entries. */
 struct weir_freed {
 	u64 entries;
@@ -60,6 +79,7 @@ static inline void weir_entry_pinned(struct weir_queue *queue, struct weir_entry
 static inline void weir_entry_gone(struct weir_queue *queue, struct weir_entry *entry,
 				   struct weir_freed *freed)
 {
+	weir_key_leave(queue, entry);
 	if (unlikely(entry->pins)) {
 		weir_entry_pinned(queue, entry);
 		return;
@@ -213,14 +233,33 @@ u32 weir_pins_new(struct weir_queue *queue, u32 count, struct list_head *pins);
 
 /* queue_wish.c */
 
+/* weir_message_wishes() - whether weir_draft_wish() is for @message */
+static inline bool weir_message_wishes(const struct weir_queue *queue,
+				       const struct weir_message *message)
+{
+	return message->options_len || READ_ONCE(queue->ttl_ns) ||
+	       (message->key_len && queue->heads);
+}
+
 /*
  * weir_draft_wish() - notes what @message, or its queue, asks for, in @draft, which is
  * of @drafts: 0 or -errno; may sleep
  */
 int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 		    const struct weir_message *message, struct weir_chain *drafts);
-/* weir_draft_commit_wish() - @draft, which has wishes, is sent */
-void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
+/*
+ * weir_draft_commit_wish() - @draft, which has wishes, is sent; or false: it is to be READY
+ */
+bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
+
+/* queue_key.c, without the lock */
+
+int weir_queue_key_init(struct weir_queue *queue);
+void weir_queue_key_exit(struct weir_queue *queue);
+/* weir_draft_key() - notes the key in @draft, that has a struct weir_extra */
+void weir_draft_key(struct weir_queue *queue, struct weir_entry *draft, u32 key_len);
+/* weir_queue_purge_behind() - drops what is BEHIND, and was sent before @end: how many */
+u64 weir_queue_purge_behind(struct weir_queue *queue, u64 end);
 
 /* queue_once.c */
 

@@ -73,9 +73,12 @@ static u64 weir_entry_look(struct weir_queue *queue, struct weir_entry *entry,
 		look->put_back = true;
 		fallthrough;
 	case WEIR_RANKED:
+	case WEIR_BEHIND:
 		if (!weir_entry_expired(queue, entry, look->now))
 			return weir_entry_expires(queue, entry);
 		weir_entry_expire(queue, entry);
+		/* The next one of its key, perhaps. */
+		look->put_back = true;
 		return WEIR_NEVER;
 	default:
 		return WEIR_NEVER;

@@ -55,13 +55,15 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 			return ret;
 	}
 	ttl = options.ttl_ns ?: READ_ONCE(queue->ttl_ns);
-	if (!options.delay_ns && !ttl && !options.priority)
+	if (!options.delay_ns && !ttl && !options.priority &&
+	    !(queue->heads && message->key_len))
 		return 0;
 	ret = weir_index_need_extra(&queue->index, &queue->object.account, draft->slot);
 	if (ret)
 		return ret;
 	extra = weir_index_extra(&queue->index, draft->slot);
 	extra->delay_until = weir_wish_delay(&options);
+	weir_draft_key(queue, draft, message->key_len);
 	extra->expires = ttl ? weir_time_in(ttl) : WEIR_NEVER;
 	draft->priority = options.priority;
 	draft->wishes = true;
@@ -69,11 +71,16 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 	return 0;
 }
 
-void weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft)
+bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft)
 {
-	u64 due = weir_index_extra(&queue->index, draft->slot)->delay_until;
+	const struct weir_extra *extra = weir_index_extra(&queue->index, draft->slot);
+	const u64 due = extra->delay_until;
 
 	lockdep_assert_held(&queue->lock);
 	weir_entry_desc(draft)->priority = draft->priority;
+	/* With a key and nothing else it need not be in the tree, which costs more. */
+	if (queue->heads && !due && !draft->priority && extra->expires == WEIR_NEVER)
+		return weir_key_join(queue, draft);
 	weir_entry_wait(queue, draft, due);
+	return true;
 }

@@ -38,6 +38,7 @@ WEIR_ATTR(ttl_ns, "%llu", info.policy.ttl_ns);
 WEIR_ATTR(max_deliveries, "%u", info.policy.max_deliveries);
 WEIR_ATTR(priorities, "%u", info.policy.priorities);
 WEIR_ATTR(starve_after, "%u", info.policy.starve_after);
+WEIR_ATTR(keyed, "%d", !!(info.policy.flags & WEIR_POLICY_KEYED));
 WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
 WEIR_ATTR(dead_letter, "%s", info.dead_letter);
 WEIR_ATTR(dedup_ns, "%llu", info.policy.dedup_ns);
@@ -45,6 +46,7 @@ WEIR_ATTR(dedup_count, "%u", info.policy.dedup_count);
 WEIR_ATTR(depth, "%llu", info.depth);
 WEIR_ATTR(leased, "%llu", info.leased);
 WEIR_ATTR(delayed, "%llu", info.delayed);
+WEIR_ATTR(behind, "%llu", info.behind);
 WEIR_ATTR(dying, "%llu", info.dying);
 WEIR_ATTR(pinned, "%llu", info.pinned);
 WEIR_ATTR(bytes, "%llu", info.bytes);
@@ -76,6 +78,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_max_deliveries.attr,
 	&dev_attr_priorities.attr,
 	&dev_attr_starve_after.attr,
+	&dev_attr_keyed.attr,
 	&dev_attr_discard.attr,
 	&dev_attr_dead_letter.attr,
 	&dev_attr_dedup_ns.attr,
@@ -83,6 +86,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_depth.attr,
 	&dev_attr_leased.attr,
 	&dev_attr_delayed.attr,
+	&dev_attr_behind.attr,
 	&dev_attr_dying.attr,
 	&dev_attr_pinned.attr,
 	&dev_attr_bytes.attr,

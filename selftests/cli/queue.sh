@@ -196,6 +196,23 @@ test_alter_to_none() {
 	weir queue destroy q
 }
 
+# Keys order messages if that was asked for, and go on to when other things are altered.
+test_keyed() {
+	weir queue create q --keyed --discard
+	weir send q -k a 1 2
+	weir send q -k b 3
+	equal behind 1 "$(figure q behind)"
+	equal keyed 1 "$(weir -j queue show q | field keyed)"
+	status 0 weir queue alter q --max-deliveries 3
+	equal keyed 1 "$(figure q keyed)"
+	equal discard 1 "$(figure q discard)"
+	status 2 weir queue alter q --keyed
+	status 0 weir recv q
+	equal order "1 3" "$(tr '\n' ' ' < out | sed 's/ $//')"
+	equal later 2 "$(weir recv q)"
+	weir queue destroy q
+}
+
 # It does not tell defaults that are none.
 test_alter_help() {
 	status 0 weir help queue alter

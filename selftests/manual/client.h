@@ -196,7 +196,7 @@ static struct weir_info info(int fd)
 	struct weir_info i = { .name = "" };
 
 	IS(call(fd, WEIR_IOC_INFO, &i), 0);
-	IS(i.sent, i.settled + i.purged + i.depth + i.leased + i.delayed);
+	IS(i.sent, i.settled + i.purged + i.depth + i.leased + i.delayed + i.behind);
 	return i;
 }
 

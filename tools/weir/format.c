@@ -202,6 +202,7 @@ static const char *state_name(uint32_t state)
 	switch (state) {
 	case WEIR_BROWSE_READY: return "ready";
 	case WEIR_BROWSE_DELAYED: return "delayed";
+	case WEIR_BROWSE_BEHIND: return "behind";
 	case WEIR_BROWSE_LEASED: return "leased";
 	case WEIR_BROWSE_DYING: return "dying";
 	default: return "unknown";

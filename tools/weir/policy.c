@@ -102,10 +102,13 @@ static enum status take_dead_letter(const char *name, struct weir_policy *policy
 
 	if (ret)
 		return fail_queue(name, ret);
-	policy->flags = WEIR_POLICY_DEAD_LETTER;
+	policy->flags |= WEIR_POLICY_DEAD_LETTER;
 	policy->dead_letter = weir_queue_fd(*queue);
 	return DONE;
 }
+
+/* What becomes of dead messages; both flags are alternatives. */
+#define DEAD	(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD)
 
 enum status policy_take(const struct args *args, struct weir_policy *policy,
 			struct weir_queue **dead_letter)
@@ -119,11 +122,15 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 	status = take_limits(args, policy);
 	if (status)
 		return status;
+	if (values[OPT_DISCARD] || values[OPT_DEAD_LETTER])
+		policy->flags &= ~DEAD;
 	if (values[OPT_DISCARD])
-		policy->flags = WEIR_POLICY_DISCARD;
+		policy->flags |= WEIR_POLICY_DISCARD;
+	if (values[OPT_KEYED])
+		policy->flags |= WEIR_POLICY_KEYED;
 	if (values[OPT_DEAD_LETTER])
 		status = take_dead_letter(values[OPT_DEAD_LETTER], policy, dead_letter);
-	if (!status && policy->max_deliveries && !policy->flags) {
+	if (!status && policy->max_deliveries && !(policy->flags & DEAD)) {
 		status = usage(args->verb,
 			       "--max-deliveries needs --dead-letter or --discard");
 	}

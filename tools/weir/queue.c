@@ -70,7 +70,8 @@ static const struct figure figures[] = {
 	POLICY(max_messages), POLICY(max_bytes), POLICY(lease_ns),
 	POLICY(backoff_ns), POLICY(backoff_max_ns), POLICY(ttl_ns),
 	POLICY(dedup_ns),
-	FIGURE(depth), FIGURE(leased), FIGURE(delayed), FIGURE(dying),
+	FIGURE(depth), FIGURE(leased), FIGURE(delayed), FIGURE(behind),
+	FIGURE(dying),
 	FIGURE(pinned),
 	FIGURE(bytes), FIGURE(memory), FIGURE(sent), FIGURE(received),
 	FIGURE(redelivered), FIGURE(expired), FIGURE(settled), FIGURE(purged),
@@ -86,7 +87,7 @@ static json_t *info_json(const struct weir_info *info)
 	size_t i;
 
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-	object = json_pack("{ss ss sI sI ss si sI sI sI sI si ss}", "name", info->name,
+	object = json_pack("{ss ss sI sI ss si sI sI sI sI si si ss}", "name", info->name,
 			   "type", type_name(info->type),
 			   "uid", (json_int_t)info->uid,
 			   "gid", (json_int_t)info->gid, "mode", mode,
@@ -95,6 +96,7 @@ static json_t *info_json(const struct weir_info *info)
 			   "priorities", (json_int_t)info->policy.priorities,
 			   "starve_after", (json_int_t)info->policy.starve_after,
 			   "dedup_count", (json_int_t)info->policy.dedup_count,
+			   "keyed", !!(info->policy.flags & WEIR_POLICY_KEYED),
 			   "discard", !!(info->policy.flags & WEIR_POLICY_DISCARD),
 			   "dead_letter", info->dead_letter);
 	for (i = 0; i < ARRAY_SIZE(figures); i++) {

@@ -34,6 +34,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		"know ids of messages for so long [any time]" },
 	[OPT_DEDUP_COUNT] = { "dedup-count", 0, "N",
 		"know the ids of so many messages [65536 with --dedup-time]" },
+	[OPT_KEYED] = { "keyed", 0, NULL,
+		"of messages with one key only one is out at a time" },
 	[OPT_PRIORITY] = { "priority", 0, "N",
 		"deliver before messages of lower ones [0]" },
 	[OPT_DELAY] = { "delay", 0, "DURATION",
@@ -86,7 +88,7 @@ const struct verb verbs[] = {
 	{
 		.object = "queue", .name = "create", .words = "NAME",
 		.least = 1, .most = 1, .run = queue_create,
-		.options = POLICY | BIT(OPT_MODE) | BIT(OPT_PRIVATE),
+		.options = POLICY | BIT(OPT_KEYED) | BIT(OPT_MODE) | BIT(OPT_PRIVATE),
 		.summary = "make a queue",
 		.text =
 "Makes the queue NAME. Its node is /dev/weir/queue/NAME and belongs to you.\n"
@@ -153,8 +155,8 @@ const struct verb verbs[] = {
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_purge,
 		.summary = "throw the messages of a queue away",
 		.text =
-"Throws away the messages that are ready. Those that consumers hold are left\n"
-"to them.\n",
+"Throws away the messages that are ready, or behind others of their key. Those\n"
+"that consumers hold are left to them.\n",
 	}, {
 		.object = "queue", .name = "destroy", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true,
@@ -246,7 +248,8 @@ const struct topic topics[] = {
 	{ "json", "what -j prints",
 "One object a line. Figures have the names that they have in /sys/class/weir.\n"
 "A message has value, key and headers, or value_base64, key_base64 where they\n"
-"are not UTF-8; with browse, a state: ready, delayed, leased or dying.\n" },
+"are not UTF-8; with browse, a state: ready, delayed, behind, leased or\n"
+"dying.\n" },
 	{ "exit", "exit statuses",
 "0 done             4 denied\n"
 "1 failed           5 full, or a limit\n"

@@ -35,14 +35,15 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 768);
+SIZE(weir_info, 776);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
 AT(weir_info, dead_letter, 368);
 AT(weir_info, depth, 624);
 AT(weir_info, delayed, 640);
-AT(weir_info, sent, 680);
-AT(weir_info, oldest_age_ns, 760);
+AT(weir_info, behind, 648);
+AT(weir_info, sent, 688);
+AT(weir_info, oldest_age_ns, 768);
 
 SIZE(weir_options, 56);
 AT(weir_options, priority, 16);

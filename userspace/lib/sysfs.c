@@ -32,7 +32,7 @@ static const struct field fields[] = {
 	POLICY(priorities, 10), POLICY(starve_after, 10),
 	POLICY(dedup_ns, 10), POLICY(dedup_count, 10),
 	FIELD(depth, 10), FIELD(leased, 10), FIELD(delayed, 10),
-	FIELD(dying, 10),
+	FIELD(behind, 10), FIELD(dying, 10),
 	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
 	FIELD(sent, 10), FIELD(received, 10), FIELD(redelivered, 10),
 	FIELD(expired, 10), FIELD(settled, 10), FIELD(purged, 10),
@@ -88,10 +88,20 @@ static int read_field(int dir, const struct field *field,
 	return 0;
 }
 
+static int read_flag(int dir, const char *file, uint32_t flag, uint32_t *flags)
+{
+	uint64_t value;
+	int ret = read_number(dir, file, 10, &value);
+
+	if (!ret && value)
+		*flags |= flag;
+	return ret;
+}
+
 static int read_all(int dir, struct weir_info *info)
 {
+	uint32_t *flags = &info->policy.flags;
 	char text[64];
-	uint64_t private, discard;
 	size_t i;
 	int ret;
 
@@ -99,18 +109,16 @@ static int read_all(int dir, struct weir_info *info)
 	if (ret)
 		return ret;
 	info->type = strcmp(text, "queue") ? 0 : WEIR_TYPE_QUEUE;
-	ret = read_number(dir, "private", 10, &private);
-	if (!ret && private)
-		info->create_flags |= WEIR_CREATE_PRIVATE;
+	ret = read_flag(dir, "private", WEIR_CREATE_PRIVATE, &info->create_flags);
 	if (!ret)
-		ret = read_number(dir, "discard", 10, &discard);
-	if (!ret && discard)
-		info->policy.flags = WEIR_POLICY_DISCARD;
+		ret = read_flag(dir, "keyed", WEIR_POLICY_KEYED, flags);
+	if (!ret)
+		ret = read_flag(dir, "discard", WEIR_POLICY_DISCARD, flags);
 	if (!ret)
 		ret = read_file(dir, "dead_letter", info->dead_letter,
 				sizeof(info->dead_letter));
 	if (!ret && info->dead_letter[0])
-		info->policy.flags = WEIR_POLICY_DEAD_LETTER;
+		*flags |= WEIR_POLICY_DEAD_LETTER;
 	for (i = 0; !ret && i < ARRAY_SIZE(fields); i++)
 		ret = read_field(dir, &fields[i], info);
 	return ret;

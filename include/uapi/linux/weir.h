@@ -224,6 +224,12 @@ struct weir_version {
  * @backoff_max_ns, and that shortened by chance by up to a half. A consumer's end
  * puts back at once.
  *
+ * Order keys: with WEIR_POLICY_KEYED messages with the same key are delivered in the
+ * order of their offsets, and one at a time: while one is leased, or is back and has to
+ * wait, the next is *behind*. Messages with other keys, or without one, do not wait for
+ * it. A message that its sender delayed comes behind what is there when its time has
+ * come. Its priority counts when it is not behind any more.
+ *
  * Dead letters: a message that was delivered @max_deliveries times and comes back is
  * dead. That needs WEIR_POLICY_DEAD_LETTER, or WEIR_POLICY_DISCARD: it is thrown
  * away. The dead letter queue must take messages as large as this one. It counts as
@@ -270,6 +276,8 @@ struct weir_policy {
 #define WEIR_POLICY_DEAD_LETTER	(1U << 0)
 /* What is dead is thrown away. Not with the other. */
 #define WEIR_POLICY_DISCARD	(1U << 1)
+/* Keys order messages. Only at creation: ALTER must say the same. */
+#define WEIR_POLICY_KEYED	(1U << 2)
 
 #define WEIR_DEFAULT_BACKOFF_MAX 3600000000000ULL
 #define WEIR_DEFAULT_DEDUP_COUNT 65536U
@@ -311,9 +319,8 @@ struct weir_destroy {
 
 /*
  * WEIR_IOC_PURGE, on control: throws away the messages that are ready at the
- * time of the call. Leased ones, and one that is read in part, are left to their
- * holders. Only for the
- * object's creator and CAP_SYS_ADMIN.
+ * time of the call, or behind others of their key. Leased ones, and one that is read
+ * in part, are left to their holders. Only for the object's creator and CAP_SYS_ADMIN.
  */
 struct weir_purge {
 	char	name[WEIR_NAME_SIZE];
@@ -344,7 +351,7 @@ struct weir_alter {
  * under the same names, @type as a word, @mode in octal and the create_flags
  * one by one.
  *
- * sent == settled + purged + dead + depth + leased + delayed + dying, always.
+ * sent == settled + purged + dead + depth + leased + delayed + behind + dying, always.
  */
 struct weir_info {
 	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name */
@@ -359,6 +366,7 @@ struct weir_info {
 	__u64	depth;		/* out: messages ready to be delivered */
 	__u64	leased;		/* out: delivered, not yet settled */
 	__u64	delayed;	/* out: not to be delivered yet */
+	__u64	behind;		/* out: waiting for one of the same key */
 	__u64	dying;		/* out: dead, on the way to the dead letter queue */
 	__u64	pinned;		/* out: settled, kept for who still may read them */
 	__u64	bytes;		/* out: space taken; by what is being sent, too */
@@ -736,13 +744,15 @@ struct weir_browse {
 #define WEIR_BROWSE_END		(~0U)
 #define WEIR_BROWSE_PAYLOAD	(1U << 0)
 
-/* What is to be delivered, is not to be yet, is delivered, is dead. */
+/* What is to be delivered, is not to be yet, is delivered, is dead, waits for its key. */
 #define WEIR_BROWSE_READY	(1U << 0)
 #define WEIR_BROWSE_DELAYED	(1U << 1)
 #define WEIR_BROWSE_LEASED	(1U << 2)
 #define WEIR_BROWSE_DYING	(1U << 3)
+#define WEIR_BROWSE_BEHIND	(1U << 4)
 #define WEIR_BROWSE_STATES	(WEIR_BROWSE_READY | WEIR_BROWSE_DELAYED | \
-				 WEIR_BROWSE_LEASED | WEIR_BROWSE_DYING)
+				 WEIR_BROWSE_LEASED | WEIR_BROWSE_DYING | \
+				 WEIR_BROWSE_BEHIND)
 
 /* struct weir_browsed - a message, as it is told by BROWSE */
 struct weir_browsed {
