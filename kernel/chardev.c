@@ -17,7 +17,7 @@ static int weir_chardev_open(struct inode *inode, struct file *file)
 	/* The node of a queue that is gone, mounted elsewhere: not of this one. */
 	if (!inode->i_nlink)
 		return -ENXIO;
-	qfile = weir_queue_open(queue);
+	qfile = weir_queue_open(queue, file->f_mode & FMODE_READ);
 	if (IS_ERR(qfile))
 		return PTR_ERR(qfile);
 	file->private_data = qfile;

@@ -229,7 +229,8 @@ static int weir_waiter_wake(struct wait_queue_entry *wait, unsigned int mode,
 	struct weir_waiter *waiter = container_of(wait, struct weir_waiter, wait);
 	const struct weir_wake *wake = key;
 
-	if (wake && wake->rest && waiter->arg != (uintptr_t)wake->rest)
+	if (wake && wake->rest && (waiter->arg != (uintptr_t)wake->rest ||
+				   waiter->ready != weir_queue_readable))
 		return 0;
 	if (!waiter->ready(waiter->queue, waiter->arg) && !READ_ONCE(waiter->queue->dead))
 		return 0;

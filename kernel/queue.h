@@ -35,8 +35,9 @@
  * them), queue_txn.c what is done in several queues at once, queue_once.c what is not to
  * be taken twice, queue_key.c what waits for others, queue_time.c and queue_pin.c what
  * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
- * what was asked for, queue_file.c the openers and consumers, queue_name.c what these are
- * called, queue_browse.c who only looks, and queue_park.c the commands that wait.
+ * what was asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
+ * queue_name.c what these are called, queue_browse.c who only looks, and queue_park.c the
+ * commands that wait.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -96,6 +97,7 @@ struct weir_queue {
 	u32 priorities;			/* likewise */
 	u32 starve_after;
 	u32 policy_flags;
+	u32 prefetch;			/* 0: any number */
 	struct weir_queue *heir;	/* the dead letter queue, counted, or NULL; changed
 					 * under instance->lock, too
 					 */
@@ -121,6 +123,8 @@ struct weir_queue {
 		};
 	};
 	unsigned int opens;
+	unsigned int receivers;		/* of these, for reading */
+	struct weir_queue_file *active;	/* see queue_turn.c; read without the lock, too */
 	struct weir_index index;
 	struct weir_pool pool;
 	struct weir_chain ready;
@@ -169,9 +173,11 @@ static inline struct weir_queue *weir_queue_of(struct weir_object *object)
 struct weir_queue_file {
 	struct weir_queue *queue;	/* invariant; counted */
 	struct weir_parking parking;
+	bool receives;			/* invariant; it is open for reading */
 	atomic_t reading;		/* calls that wait for a message, or a rest */
 	/* all below protected by queue->lock */
 	struct rb_root consumers;	/* by process */
+	u32 living;			/* of these */
 	struct weir_entry *partial;	/* LEASED, read in part */
 	u32 partial_at;			/* bytes of it that were read */
 	u32 ending;			/* consumers that ended by death; read without, too */
@@ -193,6 +199,7 @@ struct weir_consumer {
 	struct rb_node node;		/* in file->consumers, unless it is being ended */
 	struct list_head pins;
 	struct weir_who *who;		/* counted */
+	bool gone;			/* the process has ended, and all was put back */
 	u64 leased;			/* entries that it holds */
 	u32 lowest, highest;		/* no segment beyond these has any */
 };
@@ -285,7 +292,8 @@ int weir_queue_wait(struct weir_queue *queue, struct weir_line *line,
 
 /* queue_file.c */
 
-struct weir_queue_file *weir_queue_open(struct weir_queue *queue);
+/* weir_queue_open() - @receives: for reading; or ERR_PTR() */
+struct weir_queue_file *weir_queue_open(struct weir_queue *queue, bool receives);
 void weir_queue_close(struct weir_queue_file *file);
 /*
  * weir_queue_find_consumer() - the consumer that current is on @file, or NULL:

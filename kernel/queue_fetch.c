@@ -9,7 +9,15 @@ bool weir_queue_readable(const struct weir_queue *queue, u64 file)
 {
 	const struct weir_queue_file *reads = (const void *)(uintptr_t)file;
 
-	return READ_ONCE(queue->depth) || (reads && READ_ONCE(reads->partial));
+	return (READ_ONCE(queue->depth) && weir_queue_is_turn(queue, reads)) ||
+	       (reads && READ_ONCE(reads->partial));
+}
+
+/* The same for FETCH, which takes no rest. */
+static bool weir_queue_fetchable(const struct weir_queue *queue, u64 file)
+{
+	return READ_ONCE(queue->depth) &&
+	       weir_queue_is_turn(queue, (const void *)(uintptr_t)file);
 }
 
 void weir_queue_pass_on(struct weir_queue *queue)
@@ -47,8 +55,9 @@ int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
 		return weir_queue_add_consumer(file);
 	case -EAGAIN:
 		*waited = true;
-		return weir_queue_wait(queue, &queue->readers, weir_queue_readable,
-				       reads ? (uintptr_t)file : 0, patience);
+		return weir_queue_wait(queue, &queue->readers,
+				       reads ? weir_queue_readable : weir_queue_fetchable,
+				       (uintptr_t)file, patience);
 	default:
 		return error;
 	}
@@ -208,19 +217,30 @@ static noinline int weir_queue_take_counted(struct weir_queue *queue,
 static noinline int weir_queue_take_odd(struct weir_queue *queue, struct weir_queue_file *file,
 					struct weir_take *take, struct weir_lease *lease)
 {
+	const u32 wanted = take->max_messages;
 	struct weir_entry *first;
+	u32 most;
+	int ret;
 
 	if (queue->dead)
 		return -ESHUTDOWN;
 	lease->consumer = weir_queue_find_consumer(file);
 	if (!lease->consumer)
 		return -ENOLINK;
+	ret = weir_queue_admit(queue, lease->consumer, &most);
+	if (ret)
+		return ret;
 	weir_consumer_take(lease->consumer);
 	lease->alive = ktime_get_boottime_ns();
 	first = weir_queue_next_alive(queue, lease->alive);
 	if (IS_ERR_OR_NULL(first))
 		return first ? PTR_ERR(first) : -EAGAIN;
-	return weir_queue_take_counted(queue, lease, take, first);
+	take->max_messages = min(wanted, most);
+	ret = weir_queue_take_counted(queue, lease, take, first);
+	take->max_messages = wanted;
+	if (!ret)
+		weir_queue_admitted(queue, file);
+	return ret;
 }
 
 static __always_inline int weir_queue_take_leases(struct weir_queue *queue,

@@ -7,27 +7,37 @@
 /* Slots, or segments without leases, gone through before others get the lock. */
 #define WEIR_PUT_BACK_CHUNK	4096
 
-struct weir_queue_file *weir_queue_open(struct weir_queue *queue)
+/* One more who has @queue open: 0 or -errno. */
+static int weir_queue_enter(struct weir_queue *queue, bool receives)
+{
+	guard(spinlock)(&queue->lock);
+	if (queue->dead)
+		return -ENXIO;
+	if (receives && queue->receivers && queue->policy_flags & WEIR_POLICY_EXCLUSIVE)
+		return -EBUSY;
+	queue->opens++;
+	queue->receivers += receives;
+	return 0;
+}
+
+struct weir_queue_file *weir_queue_open(struct weir_queue *queue, bool receives)
 {
 	struct weir_queue_file *file;
-	bool dead;
+	int ret;
 
 	file = kzalloc(sizeof(*file), GFP_KERNEL_ACCOUNT);
 	if (!file)
 		return ERR_PTR(-ENOMEM);
 	file->queue = queue;
+	file->receives = receives;
 	file->consumers = RB_ROOT;
 	weir_parking_init(&file->parking);
 	file->pins = RB_ROOT;
 
-	spin_lock(&queue->lock);
-	dead = queue->dead;
-	if (!dead)
-		queue->opens++;
-	spin_unlock(&queue->lock);
-	if (dead) {
+	ret = weir_queue_enter(queue, receives);
+	if (ret) {
 		kfree(file);
-		return ERR_PTR(-ENXIO);
+		return ERR_PTR(ret);
 	}
 	weir_object_get(&queue->object);
 	return file;
@@ -119,6 +129,7 @@ static bool weir_queue_mourn_some(struct weir_queue *queue, u32 *left)
 	if (!death)
 		return false;
 	if (weir_consumer_put_back(queue, container_of(death, struct weir_consumer, death))) {
+		weir_consumer_gone(container_of(death, struct weir_consumer, death));
 		weir_death_forget(death);
 		--*left;
 	}
@@ -162,6 +173,7 @@ static void weir_consumer_died(struct weir_death *death)
 		ours = !RB_EMPTY_NODE(&consumer->node);
 		done = !ours || weir_consumer_let_go(queue, consumer, &pins);
 		if (ours && done) {
+			weir_consumer_gone(consumer);
 			weir_consumer_unlink(consumer);
 			file->ending++;
 		}
@@ -223,7 +235,10 @@ void weir_queue_close(struct weir_queue_file *file)
 	wait_var_event(&file->ending, !READ_ONCE(file->ending));
 	spin_lock(&queue->lock);
 	queue->opens--;
+	queue->receivers -= file->receives;
+	weir_queue_leave(queue, file);
 	spin_unlock(&queue->lock);
+	weir_queue_pass_on(queue);
 	weir_parking_end(&file->parking);
 	kfree(file);
 	weir_object_put(&queue->object);
@@ -259,6 +274,7 @@ int weir_queue_add_consumer(struct weir_queue_file *file)
 	if (!weir_queue_find_consumer(file)) {
 		rb_add(&new->node, &file->consumers, weir_consumer_less);
 		queue->consumers++;
+		file->living++;
 		added = true;
 	}
 	spin_unlock(&queue->lock);

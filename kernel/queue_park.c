@@ -78,6 +78,8 @@ static int weir_parking_wake(struct wait_queue_entry *wait, unsigned int mode,
 	}
 	if (wake && wake->rest)
 		return 0;
+	if (!weir_queue_is_turn(queue, container_of(parking, struct weir_queue_file, parking)))
+		return 0;
 	if (!weir_parking_tell(parking)) {
 		/* All were claimed meanwhile by others than the line. */
 		list_del_init(&wait->entry);

@@ -8,20 +8,22 @@
 
 int weir_policy_check(const struct weir_policy *policy)
 {
+	const u32 turns = WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE;
 	const u32 ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
 
-	if (policy->max_messages > WEIR_MAX_MESSAGES || policy->reserved ||
+	if (policy->max_messages > WEIR_MAX_MESSAGES ||
 	    (policy->dead_letter && !(policy->flags & WEIR_POLICY_DEAD_LETTER)))
 		return -EINVAL;
 	if (policy->max_bytes && (policy->max_bytes < WEIR_MIN_BYTES ||
 				  policy->max_bytes > WEIR_MAX_BYTES))
 		return -EINVAL;
 	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD |
-			      WEIR_POLICY_KEYED) ||
-	    hweight32(ends) > 1 || (policy->max_deliveries && !ends))
+			      WEIR_POLICY_KEYED | turns) ||
+	    hweight32(ends) > 1 || (policy->flags & turns) == turns ||
+	    (policy->max_deliveries && !ends))
 		return -EINVAL;
 	if (policy->priorities > WEIR_MAX_PRIORITIES ||
-	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT || policy->reserved2)
+	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT || policy->reserved)
 		return -EINVAL;
 	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
 		return -EINVAL;
@@ -64,7 +66,11 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	queue->policy_flags = policy->flags;
 	WRITE_ONCE(queue->ids.count, weir_policy_dedup_count(policy));
 	queue->ids.max_age_ns = policy->dedup_ns;
-	queue->careful = policy->flags & WEIR_POLICY_KEYED;
+	queue->prefetch = policy->prefetch;
+	if (!(policy->flags & WEIR_POLICY_SINGLE_ACTIVE))
+		WRITE_ONCE(queue->active, NULL);
+	queue->careful = policy->prefetch ||
+			 policy->flags & (WEIR_POLICY_KEYED | WEIR_POLICY_SINGLE_ACTIVE);
 }
 
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
@@ -83,6 +89,7 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
 		.flags = queue->policy_flags,
 		.dedup_ns = queue->ids.max_age_ns,
 		.dedup_count = queue->ids.count,
+		.prefetch = queue->prefetch,
 	};
 	if (queue->heir)
 		strscpy(info->dead_letter, weir_object_name(&queue->heir->object));
@@ -155,6 +162,7 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 
 	/* What was in the way of those who wait may be gone. */
 	weir_queue_wake_writers(queue);
+	weir_queue_pass_on(queue);
 	weir_queue_bury(queue);
 	return 0;
 }

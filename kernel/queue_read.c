@@ -32,6 +32,8 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 	struct weir_queue *queue = file->queue;
 	struct weir_consumer *consumer;
 	struct weir_entry *entry;
+	u32 most;
+	int ret;
 
 	weir_queue_settle_deaths(queue);
 	guard(spinlock)(&queue->lock);
@@ -57,6 +59,9 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 			.now = ktime_get_coarse_real_ns(),
 		};
 
+		ret = queue->odd ? weir_queue_admit(queue, consumer, &most) : 0;
+		if (ret)
+			return ERR_PTR(ret);
 		entry = weir_queue_next_alive(queue, ktime_get_boottime_ns());
 		if (IS_ERR_OR_NULL(entry))
 			return entry ?: ERR_PTR(-EAGAIN);
@@ -69,6 +74,8 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 		queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]++;
 		weir_queue_leased(queue, consumer, 1);
 		weir_queue_taken(queue, entry, 1);
+		if (queue->odd)
+			weir_queue_admitted(queue, file);
 	}
 	entry->busy = true;
 	return entry;
@@ -137,8 +144,12 @@ ssize_t weir_queue_read(struct weir_queue_file *file, struct iov_iter *to,
 		atomic_inc(&file->reading);
 		ret = weir_queue_prepare(file, PTR_ERR(entry), true, patience, &waited);
 		atomic_dec(&file->reading);
-		if (ret)
-			return ret;
+		if (!ret)
+			continue;
+		/* The wake-up was for whoever can. */
+		if (waited)
+			weir_queue_pass_on(queue);
+		return ret;
 	}
 	if (waited)
 		weir_queue_pass_on(queue);

@@ -309,6 +309,30 @@ static inline void weir_drafts_finish(struct weir_queue *queue, struct weir_chai
 		weir_drafts_finish_once(queue, drafts);
 }
 
+/* queue_turn.c */
+
+/*
+ * weir_queue_admit() - 0, and how many messages @consumer may be handed, in @most; or
+ * -EAGAIN, it is not its turn, or -EBUSY, it has enough. Under the lock.
+ */
+int weir_queue_admit(const struct weir_queue *queue, const struct weir_consumer *consumer,
+		     u32 *most);
+/* weir_queue_admitted() - @file has taken something; under the lock */
+void weir_queue_admitted(struct weir_queue *queue, struct weir_queue_file *file);
+/* weir_consumer_gone() - its process has ended, and all is put back; under the lock */
+void weir_consumer_gone(struct weir_consumer *consumer);
+/* weir_queue_leave() - @file is closed for good; under the lock; readers are to be woken */
+void weir_queue_leave(struct weir_queue *queue, struct weir_queue_file *file);
+
+/* weir_queue_is_turn() - whether @file may take anything; NULL: somebody may */
+static inline bool weir_queue_is_turn(const struct weir_queue *queue,
+				      const struct weir_queue_file *file)
+{
+	const struct weir_queue_file *active = READ_ONCE(queue->active);
+
+	return !active || !file || active == file;
+}
+
 /* queue_rank.c */
 
 /* weir_queue_rank() - @entry, which is in no list, is to be delivered by its rank */

@@ -38,6 +38,9 @@ WEIR_ATTR(ttl_ns, "%llu", info.policy.ttl_ns);
 WEIR_ATTR(max_deliveries, "%u", info.policy.max_deliveries);
 WEIR_ATTR(priorities, "%u", info.policy.priorities);
 WEIR_ATTR(starve_after, "%u", info.policy.starve_after);
+WEIR_ATTR(prefetch, "%u", info.policy.prefetch);
+WEIR_ATTR(single_active, "%d", !!(info.policy.flags & WEIR_POLICY_SINGLE_ACTIVE));
+WEIR_ATTR(exclusive, "%d", !!(info.policy.flags & WEIR_POLICY_EXCLUSIVE));
 WEIR_ATTR(keyed, "%d", !!(info.policy.flags & WEIR_POLICY_KEYED));
 WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
 WEIR_ATTR(dead_letter, "%s", info.dead_letter);
@@ -78,6 +81,9 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_max_deliveries.attr,
 	&dev_attr_priorities.attr,
 	&dev_attr_starve_after.attr,
+	&dev_attr_prefetch.attr,
+	&dev_attr_single_active.attr,
+	&dev_attr_exclusive.attr,
 	&dev_attr_keyed.attr,
 	&dev_attr_discard.attr,
 	&dev_attr_dead_letter.attr,

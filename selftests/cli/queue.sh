@@ -213,6 +213,27 @@ test_keyed() {
 	weir queue destroy q
 }
 
+# Who may receive, and how much.
+test_consumers() {
+	weir queue create q --prefetch 2 --single-active
+	equal prefetch 2 "$(figure q prefetch)"
+	equal single_active 1 "$(figure q single_active)"
+	status 0 weir queue alter q --exclusive --prefetch 0
+	equal prefetch 0 "$(figure q prefetch)"
+	equal single_active 0 "$(figure q single_active)"
+	equal exclusive 1 "$(figure q exclusive)"
+	status 2 weir queue alter q --exclusive --single-active
+	weir send q message
+	exec 3< /dev/weir/queue/q
+	status 1 weir recv q
+	grep -q "^weir: queue 'q': only one may receive" err
+	exec 3<&-
+	status 0 weir recv q
+	status 0 weir queue alter q --no-exclusive
+	equal exclusive 0 "$(figure q exclusive)"
+	weir queue destroy q
+}
+
 # It does not tell defaults that are none.
 test_alter_help() {
 	status 0 weir help queue alter

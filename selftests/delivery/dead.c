@@ -207,8 +207,8 @@ TEST_F(dead, wrong_policies)
 	struct weir_policy wrong[] = {
 		{ .max_deliveries = 1 },
 		{ .flags = WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD },
-		{ .flags = 4 }, { .flags = ~0U }, { .flags = 1U << 31 },
-		{ .reserved = 1 },
+		{ .flags = ~0U }, { .flags = 1U << 31 },
+		{ .flags = WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE },
 		{ .backoff_ns = WEIR_UNLIMITED + 1 }, { .backoff_max_ns = ~0ULL },
 	};
 	char other[WEIR_NAME_SIZE];

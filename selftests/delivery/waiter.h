@@ -49,8 +49,11 @@ static inline pid_t waiter_begin(const char *name, enum waits how, struct gate *
 		return -1;
 	child = proc_fork();
 	if (!child) {
-		int fd = raw_open(name, O_RDONLY);
+		int fd;
 
+		/* Not one more who holds what its parent is to close. */
+		syscall(SYS_close_range, 3, got->fds[0] - 1, 0);
+		fd = raw_open(name, O_RDONLY);
 		if (waiter_wait(fd, how) != 1)
 			_exit(1);
 		gate_open(got);

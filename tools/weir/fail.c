@@ -81,6 +81,13 @@ enum status fail_queue(const char *name, int ret)
 	char subject[WEIR_NAME_SIZE + 16];
 
 	snprintf(subject, sizeof(subject), "queue '%s'", name);
+	/* Nothing is taken away here. */
+	if (ret == -EBUSY) {
+		fprintf(stderr,
+			"weir: %s: only one may receive, or hold so many; weir queue show %s\n",
+			subject, name);
+		return FAILED;
+	}
 	return say(subject, ret, NULL);
 }
 

@@ -60,6 +60,7 @@ static const struct number numbers[] = {
 	NUMBER(OPT_PRIORITIES, priorities, false),
 	NUMBER(OPT_STARVE_AFTER, starve_after, true),
 	NUMBER(OPT_DEDUP_COUNT, dedup_count, true),
+	NUMBER(OPT_PREFETCH, prefetch, true),
 };
 
 /* 0 means the default to the kernel: to a user nothing, but where that is none. */
@@ -126,6 +127,14 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 		policy->flags &= ~DEAD;
 	if (values[OPT_DISCARD])
 		policy->flags |= WEIR_POLICY_DISCARD;
+	if (values[OPT_SINGLE_ACTIVE] && values[OPT_EXCLUSIVE])
+		return usage(args->verb, "--single-active or --exclusive, not both");
+	if (values[OPT_SINGLE_ACTIVE] || values[OPT_EXCLUSIVE])
+		policy->flags &= ~(WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE);
+	if (values[OPT_SINGLE_ACTIVE])
+		policy->flags |= WEIR_POLICY_SINGLE_ACTIVE;
+	if (values[OPT_EXCLUSIVE])
+		policy->flags |= WEIR_POLICY_EXCLUSIVE;
 	if (values[OPT_KEYED])
 		policy->flags |= WEIR_POLICY_KEYED;
 	if (values[OPT_DEAD_LETTER])
@@ -146,6 +155,10 @@ enum status policy_change(const struct args *args, struct weir_info *info,
 		return usage(args->verb, "--dead-letter or --no-dead-letter, not both");
 	if (with.values[OPT_NO_DISCARD] && with.values[OPT_DISCARD])
 		return usage(args->verb, "--discard or --no-discard, not both");
+	if (with.values[OPT_NO_SINGLE_ACTIVE])
+		info->policy.flags &= ~WEIR_POLICY_SINGLE_ACTIVE;
+	if (with.values[OPT_NO_EXCLUSIVE])
+		info->policy.flags &= ~WEIR_POLICY_EXCLUSIVE;
 	if (with.values[OPT_NO_DISCARD])
 		info->policy.flags &= ~WEIR_POLICY_DISCARD;
 	if (with.values[OPT_NO_DEAD_LETTER])

@@ -87,7 +87,8 @@ static json_t *info_json(const struct weir_info *info)
 	size_t i;
 
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-	object = json_pack("{ss ss sI sI ss si sI sI sI sI si si ss}", "name", info->name,
+	object = json_pack("{ss ss sI sI ss si sI sI sI sI sI si si si si ss}",
+			   "name", info->name,
 			   "type", type_name(info->type),
 			   "uid", (json_int_t)info->uid,
 			   "gid", (json_int_t)info->gid, "mode", mode,
@@ -96,6 +97,10 @@ static json_t *info_json(const struct weir_info *info)
 			   "priorities", (json_int_t)info->policy.priorities,
 			   "starve_after", (json_int_t)info->policy.starve_after,
 			   "dedup_count", (json_int_t)info->policy.dedup_count,
+			   "prefetch", (json_int_t)info->policy.prefetch,
+			   "single_active",
+			   !!(info->policy.flags & WEIR_POLICY_SINGLE_ACTIVE),
+			   "exclusive", !!(info->policy.flags & WEIR_POLICY_EXCLUSIVE),
 			   "keyed", !!(info->policy.flags & WEIR_POLICY_KEYED),
 			   "discard", !!(info->policy.flags & WEIR_POLICY_DISCARD),
 			   "dead_letter", info->dead_letter);

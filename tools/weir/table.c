@@ -34,6 +34,16 @@ const struct option_spec options[NR_OPTIONS] = {
 		"know ids of messages for so long [any time]" },
 	[OPT_DEDUP_COUNT] = { "dedup-count", 0, "N",
 		"know the ids of so many messages [65536 with --dedup-time]" },
+	[OPT_PREFETCH] = { "prefetch", 0, "N",
+		"how many messages a consumer may hold [any number]" },
+	[OPT_SINGLE_ACTIVE] = { "single-active", 0, NULL,
+		"one receives at a time, and the next one when it ends" },
+	[OPT_EXCLUSIVE] = { "exclusive", 0, NULL,
+		"one may have it open for receiving" },
+	[OPT_NO_SINGLE_ACTIVE] = { "no-single-active", 0, NULL,
+		"all may receive at a time" },
+	[OPT_NO_EXCLUSIVE] = { "no-exclusive", 0, NULL,
+		"many may have it open for receiving" },
 	[OPT_KEYED] = { "keyed", 0, NULL,
 		"of messages with one key only one is out at a time" },
 	[OPT_PRIORITY] = { "priority", 0, "N",
@@ -82,7 +92,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		 BIT(OPT_MAX_DELIVERIES) | BIT(OPT_DEAD_LETTER) | \
 		 BIT(OPT_DISCARD) | BIT(OPT_BACKOFF) | BIT(OPT_BACKOFF_MAX) | \
 		 BIT(OPT_TTL) | BIT(OPT_PRIORITIES) | BIT(OPT_STARVE_AFTER) | \
-		 BIT(OPT_DEDUP_TIME) | BIT(OPT_DEDUP_COUNT))
+		 BIT(OPT_DEDUP_TIME) | BIT(OPT_DEDUP_COUNT) | BIT(OPT_PREFETCH) | \
+		 BIT(OPT_SINGLE_ACTIVE) | BIT(OPT_EXCLUSIVE))
 
 const struct verb verbs[] = {
 	{
@@ -122,15 +133,16 @@ const struct verb verbs[] = {
 	}, {
 		.object = "queue", .name = "alter", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_alter,
-		.options = POLICY | BIT(OPT_NO_DEAD_LETTER) | BIT(OPT_NO_DISCARD),
+		.options = POLICY | BIT(OPT_NO_DEAD_LETTER) | BIT(OPT_NO_DISCARD) |
+			   BIT(OPT_NO_SINGLE_ACTIVE) | BIT(OPT_NO_EXCLUSIVE),
 		.no_defaults = true,
 		.summary = "change the limits of a queue",
 		.text =
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
 "--messages, --bytes and --dedup-count go up to what the queue was created with; 0\n"
-"is none for --max-deliveries, --backoff, --ttl, --starve-after, --dedup-time and\n"
-"--dedup-count. --no-dead-letter and --no-discard need --max-deliveries 0, if there\n"
-"is a maximum.\n",
+"is none for --max-deliveries, --backoff, --ttl, --starve-after, --dedup-time,\n"
+"--dedup-count and --prefetch. --no-dead-letter and --no-discard need\n"
+"--max-deliveries 0, if there is a maximum.\n",
 	}, {
 		.object = "queue", .name = "move", .words = "FROM TO",
 		.least = 2, .most = 2, .takes_queue = true, .run = queue_move,

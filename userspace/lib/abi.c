@@ -18,6 +18,7 @@ AT(weir_policy, backoff_max_ns, 32);
 AT(weir_policy, ttl_ns, 40);
 AT(weir_policy, flags, 60);
 AT(weir_policy, dead_letter, 64);
+AT(weir_policy, prefetch, 68);
 AT(weir_policy, dedup_ns, 72);
 AT(weir_policy, dedup_count, 80);
 

@@ -31,6 +31,7 @@ static const struct field fields[] = {
 	POLICY(max_deliveries, 10), POLICY(ttl_ns, 10),
 	POLICY(priorities, 10), POLICY(starve_after, 10),
 	POLICY(dedup_ns, 10), POLICY(dedup_count, 10),
+	POLICY(prefetch, 10),
 	FIELD(depth, 10), FIELD(leased, 10), FIELD(delayed, 10),
 	FIELD(behind, 10), FIELD(dying, 10),
 	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
@@ -112,6 +113,10 @@ static int read_all(int dir, struct weir_info *info)
 	ret = read_flag(dir, "private", WEIR_CREATE_PRIVATE, &info->create_flags);
 	if (!ret)
 		ret = read_flag(dir, "keyed", WEIR_POLICY_KEYED, flags);
+	if (!ret)
+		ret = read_flag(dir, "single_active", WEIR_POLICY_SINGLE_ACTIVE, flags);
+	if (!ret)
+		ret = read_flag(dir, "exclusive", WEIR_POLICY_EXCLUSIVE, flags);
 	if (!ret)
 		ret = read_flag(dir, "discard", WEIR_POLICY_DISCARD, flags);
 	if (!ret)

@@ -144,7 +144,9 @@
  *   EPERM      not the creator of the object, nor CAP_SYS_ADMIN
  *   ELOOP      a queue would be its own dead letter queue, perhaps through others
  *   EBADF      a descriptor that is none, or not of a queue (opened for writing)
- *   EBUSY      destroy: not empty, or somebody has it open; of a run: see SETTLE
+ *   EBUSY      destroy: not empty, or somebody has it open; of a run: see SETTLE;
+ *              FETCH and read: the consumer holds as many as it may; open for
+ *              reading: somebody has it open so, exclusively
  *   EDQUOT     the limit of the creator's user is reached (by all its objects
  *              together; the module's parameter user_limit)
  *   ENOSPC     there are as many producers as there may be
@@ -230,6 +232,13 @@ struct weir_version {
  * it. A message that its sender delayed comes behind what is there when its time has
  * come. Its priority counts when it is not behind any more.
  *
+ * Consumers: one that holds @prefetch messages is given no more (EBUSY) until it has
+ * settled some, or given them back, or their leases ended. With WEIR_POLICY_SINGLE_ACTIVE
+ * one open file description receives at a time, that which was handed a message first,
+ * until it is closed for good or all processes that receive through it have ended; for
+ * the others the queue is empty so long. Then one of those who wait takes its place at
+ * once. With WEIR_POLICY_EXCLUSIVE one may be open for reading (open: EBUSY).
+ *
  * Dead letters: a message that was delivered @max_deliveries times and comes back is
  * dead. That needs WEIR_POLICY_DEAD_LETTER, or WEIR_POLICY_DISCARD: it is thrown
  * away. The dead letter queue must take messages as large as this one. It counts as
@@ -264,10 +273,10 @@ struct weir_policy {
 	__u32	starve_after;	/* see struct weir_options; 0: never */
 	__u32	flags;		/* WEIR_POLICY_* */
 	__s32	dead_letter;	/* in, by flag: a descriptor of it, opened for writing */
-	__u32	reserved;	/* 0 */
+	__u32	prefetch;	/* that a consumer may hold; 0: any number */
 	__u64	dedup_ns;	/* how long an id is known; 0: however long */
 	__u32	dedup_count;	/* how many are; 0: none, or the default if there is @dedup_ns */
-	__u32	reserved2;	/* 0 */
+	__u32	reserved;	/* 0 */
 };
 
 #define WEIR_MAX_PRIORITIES	32U
@@ -278,6 +287,10 @@ struct weir_policy {
 #define WEIR_POLICY_DISCARD	(1U << 1)
 /* Keys order messages. Only at creation: ALTER must say the same. */
 #define WEIR_POLICY_KEYED	(1U << 2)
+/* One description receives at a time. */
+#define WEIR_POLICY_SINGLE_ACTIVE (1U << 3)
+/* One may be open for reading. Not with the one before. */
+#define WEIR_POLICY_EXCLUSIVE	(1U << 4)
 
 #define WEIR_DEFAULT_BACKOFF_MAX 3600000000000ULL
 #define WEIR_DEFAULT_DEDUP_COUNT 65536U
