@@ -26,6 +26,18 @@ static void life_add_send(struct life *life, uint32_t index)
 	life->send = index;
 }
 
+/* Whether what @delivery began, a lease for ever, may have ended before @time: not settled. */
+static bool life_may_be_back(const struct life *life, const struct history_record *delivery,
+			     uint64_t time)
+{
+	const struct history_record *ends[] = {
+		check_end_of(life->check, &life->check->deaths, delivery->client),
+		check_end_of(life->check, &life->check->closes, delivery->file),
+	};
+
+	return (ends[0] && ends[0]->invoked < time) || (ends[1] && ends[1]->invoked < time);
+}
+
 /* Delivery @r, which returned after lease @i - 1 began, was before it. */
 static bool life_was_before(const struct life *life, const struct history_record *r, size_t i)
 {
@@ -34,8 +46,13 @@ static bool life_was_before(const struct life *life, const struct history_record
 	if (!r->deliveries || !history_time(r))
 		return false;
 	/* So many can have been before it; and after what is settled at once there is none. */
-	return before->deliveries > r->deliveries || i > r->deliveries - 1 ||
-	       (before->flags & HISTORY_SETTLED && r->invoked < before->returned);
+	if (before->deliveries > r->deliveries || i > r->deliveries - 1 ||
+	    (before->flags & HISTORY_SETTLED && r->invoked < before->returned))
+		return true;
+	/* Nor is there one after a read in parts, which is settled by its end, or goes on. */
+	return !before->deliveries && !history_time(before) &&
+	       !(before->flags & HISTORY_SETTLED) && r->invoked < before->returned &&
+	       !life_may_be_back(life, before, r->returned);
 }
 
 static void life_add_lease(struct life *life, uint32_t index)

@@ -55,6 +55,7 @@ static void client_open(struct stress_client *client, uint32_t queue)
 	int flags = O_RDWR | (stress_chance(client, 2) ? O_NONBLOCK : 0);
 
 	client->files[queue] = client->id * STRESS_FILES + client->next_file++;
+	client->waited[queue] = false;
 	client->fds[queue] = raw_open(client->stress->names[queue], flags);
 	if (client->fds[queue] < 0)
 		stress_fail(client, "open", client->fds[queue]);
@@ -83,10 +84,14 @@ static void client_reopen(struct stress_client *client, uint32_t queue)
 {
 	struct history_record record = {
 		.op = HISTORY_CLOSE, .target = queue, .file = client->files[queue],
-		.offset = HISTORY_NOWHERE, .producer = HISTORY_NOBODY, .flags = HISTORY_BACK,
+		.offset = HISTORY_NOWHERE, .producer = HISTORY_NOBODY,
 	};
 	struct history_record *logged;
 	unsigned int i;
+
+	/* A ring's thread still has the file for a while after it has said that it is done. */
+	if (!client->waited[queue])
+		record.flags = HISTORY_BACK;
 
 	if (client->parked.waits && client->parked.fd == client->fds[queue])
 		return;

@@ -62,7 +62,7 @@ static uint32_t send_wish(struct stress_client *client, uint32_t queue,
 	if (queue == 1)
 		options->priority = stress_chance(client, STRESS_PRIORITIES);
 	if (queue == 1 && !stress_chance(client, 8))
-		options->delay_ns = stress_chance(client, 30000000);
+		options->delay_ns = STRESS_LEAST_DELAY + stress_chance(client, 30000000);
 	return options->priority | history_time_flags(options->delay_ns);
 }
 
@@ -88,7 +88,11 @@ void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 		messages[i].options = raw_address(&options[i]);
 		messages[i].options_len = sizeof(options[i]);
 	}
+	client->waited[queue] |= by_ring;
 	ret = stress_command(client, by_ring, fd, WEIR_IOC_SEND, &send);
+	/* A thread for it could not be made: io_uring gives up after some tries. */
+	if (by_ring && ret == -ECANCELED)
+		ret = -EINTR;
 	if (ret < 0)
 		send_expected(client, ret);
 	for (i = 0; i < count; i++) {

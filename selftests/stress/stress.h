@@ -19,6 +19,8 @@
 #define STRESS_DEAD	STRESS_QUEUES
 #define STRESS_ALL	(STRESS_QUEUES + 1)
 #define STRESS_PRIORITIES 3
+/* Shorter times are none in a log. */
+#define STRESS_LEAST_DELAY (1 << HISTORY_TIME_UNIT)
 #define STRESS_CLIENTS	16
 #define STRESS_BATCH	8		/* messages a call */
 #define STRESS_LARGEST	6000		/* bytes of a message */
@@ -79,6 +81,7 @@ struct stress_client {
 	uint32_t id;
 	uint64_t random;
 	int fds[STRESS_ALL];		/* its own descriptions */
+	bool waited[STRESS_ALL];	/* a send through it may have been a ring's thread's */
 	uint32_t files[STRESS_ALL], next_file;
 	uint32_t seqs[STRESS_QUEUES];
 	const char *index[STRESS_ALL], *pool[STRESS_ALL];

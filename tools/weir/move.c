@@ -320,7 +320,7 @@ static enum status mover_wants(struct mover *mover)
 	if (ret)
 		return fail_queue(mover->name, ret);
 	memcpy(mover->own, info.name, sizeof(mover->own));
-	mover->wanted = info.depth;
+	mover->wanted = info.depth + info.behind;
 	if (!most)
 		return DONE;
 	if (parse_count(most, &value))
