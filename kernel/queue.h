@@ -138,6 +138,7 @@ struct weir_queue {
 	u64 delayed;
 	u64 behind;
 	struct weir_chain dying;
+	bool heir_changes;		/* nothing is buried meanwhile */
 	u64 nr_dying;
 	u64 pinned;
 	u64 pinning;			/* pins, of all consumers, and 1 with @heads: what

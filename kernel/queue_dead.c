@@ -214,7 +214,7 @@ static int weir_dead_move(struct weir_queue *queue, struct weir_queue *heir,
 static struct weir_entry *weir_dead_first(struct weir_queue *queue, struct weir_queue **heir)
 {
 	guard(spinlock)(&queue->lock);
-	if (queue->dead || !queue->dying.first)
+	if (queue->dead || queue->heir_changes || !queue->dying.first)
 		return NULL;
 	*heir = queue->heir;
 	return queue->dying.first;
@@ -269,11 +269,18 @@ void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
 	spin_lock(&queue->lock);
 	old = queue->heir;
 	queue->heir = heir;
+	queue->heir_changes = old;
 	spin_unlock(&queue->lock);
 	if (!old)
 		return;
-	/* It may be at work for the old one; it is begun anew, if need be. */
+	/*
+	 * It may be at work for the old one, and ends with what it has in hand, however
+	 * much there is; it is begun anew, if need be.
+	 */
 	cancel_delayed_work_sync(&queue->burial);
+	spin_lock(&queue->lock);
+	queue->heir_changes = false;
+	spin_unlock(&queue->lock);
 	spin_lock(&old->lock);
 	old->opens--;
 	spin_unlock(&old->lock);
