@@ -74,7 +74,7 @@ void weir_line_wake_up(struct weir_line *line, __poll_t events)
 
 static void weir_line_wake_all(struct weir_line *line)
 {
-	struct weir_wake wake;
+	struct weir_wake wake = {};
 
 	spin_lock_irq(&line->waiters.lock);
 	list_splice_tail_init(&line->told, &line->waiters.head);
