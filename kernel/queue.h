@@ -522,7 +522,7 @@ static inline u64 weir_time_in(u64 ns)
 	if (unlikely(ns >= WEIR_UNLIMITED))
 		return WEIR_NEVER;
 	due = ktime_get_boottime_ns() + ns;
-	return likely(due < WEIR_UNLIMITED) ? due : WEIR_NEVER;
+	return likely(due < WEIR_WHEEL_END) ? due : WEIR_NEVER;
 }
 
 static inline u64 weir_time_in_ms(u32 ms)

@@ -33,6 +33,8 @@ struct weir_account;
 #define WEIR_WHEEL_LEVELS	8	/* all that 64 bits of ns can say */
 
 #define WEIR_NEVER		U64_MAX
+/* Times from here on are rounded up to what no timer can have. */
+#define WEIR_WHEEL_END		(BIT_ULL(63) - BIT_ULL(WEIR_WHEEL_SHIFT))
 
 struct weir_wheel_item {
 	struct hlist_node node;
