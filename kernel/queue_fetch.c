@@ -50,7 +50,8 @@ int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
 	switch (error) {
 	case -WEIR_AGAIN:
 		cond_resched();
-		return 0;
+		/* There may be more as quickly as they are gone through. */
+		return signal_pending(current) && !patience->elsewhere ? -ERESTARTSYS : 0;
 	case -ENOLINK:
 		return weir_queue_add_consumer(file);
 	case -EAGAIN:
