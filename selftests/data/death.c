@@ -89,8 +89,8 @@ TEST_F(queue, all_at_once)
 	const int most = WEIR_DEFAULT_MESSAGES - 1;
 	struct weir_info info;
 	struct holder holder;
+	char bytes[128] __attribute__((aligned(8)));
 	struct weir_run run;
-	char bytes[128];
 
 	fill(self, most);
 	hold_in_child(&holder, if (take(self->reader, most)) _exit(1));
