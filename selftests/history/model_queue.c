@@ -166,7 +166,7 @@ static int queue_class(struct model_queue *queue, struct model_wrong *wrong, boo
 		first--;
 	for (other = first - 1; other >= 0; other--)
 		if (class_depth(queue, other) &&
-		    model_strikes(wrong, MODEL_LOW_FIRST, told && class_depth(queue, first) > 30))
+		    model_strikes(wrong, MODEL_LOW_FIRST, told && class_depth(queue, first) > 10))
 			return other;
 	return first;
 }

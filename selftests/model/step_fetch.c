@@ -114,6 +114,7 @@ static bool note(struct take *take, __u32 max_runs, const struct message *messag
 /*
  * The last run may end before @message, though that would go on with it: slots are in
  * pages, and what differs in what it wishes, or is looked for anew, is not put together.
+ * Of what is ranked it is not told how much is taken together.
  */
 static bool may_end(const struct take *take, const struct queue *queue,
 		    const struct message *message)
@@ -121,8 +122,7 @@ static bool may_end(const struct take *take, const struct queue *queue,
 	const struct message *last = take->messages[take->count - 1];
 
 	return (message->placed && message->slot % PAGE_SLOTS == 0) ||
-	       message->priority != last->priority || message->ranked != last->ranked ||
-	       queue->policy.starve_after;
+	       message->ranked || last->ranked || queue->policy.starve_after;
 }
 
 /* Leases what is to be taken: 0, -EAGAIN, -EMSGSIZE. */
