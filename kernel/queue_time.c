@@ -77,8 +77,6 @@ static u64 weir_entry_look(struct weir_queue *queue, struct weir_entry *entry,
 		if (!weir_entry_expired(queue, entry, look->now))
 			return weir_entry_expires(queue, entry);
 		weir_entry_expire(queue, entry);
-		/* The next one of its key, perhaps. */
-		look->put_back = true;
 		return WEIR_NEVER;
 	default:
 		return WEIR_NEVER;

@@ -35,21 +35,39 @@ static int end_end(int reader, enum end end, struct weir_run run)
 	}
 }
 
+/* A queue that takes no dead letters any more, so that these stay where they are; or -errno. */
+static int full_heir(const char *name)
+{
+	int fd, ret = raw_create_sized(name, 1, 1 << 26);
+
+	if (ret)
+		return ret;
+	fd = raw_open(name, O_WRONLY | O_NONBLOCK);
+	return fd < 0 || raw_write(fd, "full", 4) != 4 ? -EIO : fd;
+}
+
 TEST_F(queue, who_waits_is_told)
 {
-	struct weir_policy policy = key_policy();
+	const __u32 dead_letter = WEIR_POLICY_KEYED | WEIR_POLICY_DEAD_LETTER;
+	const __u32 discard = WEIR_POLICY_KEYED | WEIR_POLICY_DISCARD;
+	struct weir_policy policy = { .dead_letter = 0 };
+	char heir[WEIR_NAME_SIZE];
 	struct weir_run run = { 0 };
+	int full = full_heir(raw_name(heir));
 	struct gate got;
 	enum waits how;
 	enum end end;
 	pid_t child;
 
+	ASSERT_LE(0, full);
 	for (end = 0; end < ENDS; end++) {
 		const struct weir_options options = {
 			.ttl_ns = end == BY_TIME ? 2000000 : HOUR_NS,
 		};
 
-		policy.flags |= WEIR_POLICY_DISCARD;
+		/* What is given up stays, and no burial tells anybody. */
+		policy.flags = end == BY_TERM ? dead_letter : discard;
+		policy.dead_letter = end == BY_TERM ? full : 0;
 		policy.max_deliveries = end == BY_LIMIT;
 		for (how = 0; how < WAITS; how++) {
 			ASSERT_EQ(0, policy_remake(self, policy));
@@ -69,6 +87,9 @@ TEST_F(queue, who_waits_is_told)
 			ASSERT_EQ(128 + SIGKILL, proc_kill(child));
 		}
 	}
+	ASSERT_EQ(0, policy_remake(self, key_policy()));
+	close(full);
+	ASSERT_EQ(0, raw_destroy_force(heir));
 }
 
 /* @count messages, of keys from @key on, or all of @key. */
