@@ -245,23 +245,63 @@ static void out_of_memory(struct kunit *test)
 {
 	struct people *people = new_people(test);
 	struct weir_producer producer = { .name = "name" };
-	u32 n;
+	u32 n, failed = 0;
+	int ret;
 
-	for (n = 1; n < 10; n++) {
-		int ret;
+	for (n = 1; n < PEOPLE; n++) {
+		const u64 before = weir_account_used(&people->account);
+		bool was;
 
+		producer.name[0] = 'A' + n;
 		weir_fail(n);
 		ret = weir_producers_register(&people->producers, &people->account,
 					      &people->lock, 0, 0, &producer);
-		if (!weir_failed(n)) {
-			KUNIT_ASSERT_EQ(test, ret, 0);
-			break;
+		was = weir_failed(n);
+		/* Not all that fails is ours. */
+		if (ret) {
+			KUNIT_EXPECT_TRUE(test, was);
+			KUNIT_EXPECT_EQ(test, ret, -ENOMEM);
+			KUNIT_EXPECT_EQ(test, weir_account_used(&people->account), before);
+			failed++;
 		}
-		KUNIT_ASSERT_EQ(test, ret, -ENOMEM);
-		KUNIT_ASSERT_EQ(test, weir_account_used(&people->account), 0);
+		if (!was)
+			break;
 	}
-	KUNIT_EXPECT_GT(test, n, 1);
+	if (IS_ENABLED(CONFIG_FAULT_INJECTION))
+		KUNIT_EXPECT_GT(test, failed, 0);
 	end_people(test, people);
+}
+
+/* Nor what the creator may not have: neither the first time, with the table, nor later. */
+static void above_the_limit(struct kunit *test)
+{
+	struct people *people = new_people(test);
+	struct weir_producer producer = { .name = "name" };
+	u64 before;
+	u32 i;
+
+	for (i = 0; i < 3; i++) {
+		before = weir_account_used(&people->account);
+		/* The first one alone would fit, but for the table. */
+		weir_test_limit(before + (i ? 1 : sizeof(struct weir_known)));
+		producer.name[0] = 'A' + i;
+		KUNIT_EXPECT_EQ(test,
+				weir_producers_register(&people->producers, &people->account,
+							&people->lock, 0, 0, &producer),
+				-EDQUOT);
+		KUNIT_EXPECT_EQ(test, weir_account_used(&people->account), before);
+		weir_test_limit(0);
+		KUNIT_EXPECT_EQ(test,
+				weir_producers_register(&people->producers, &people->account,
+							&people->lock, 0, 0, &producer), 0);
+	}
+	end_people(test, people);
+}
+
+static void dedup_exit(struct kunit *test)
+{
+	weir_fail(0);
+	weir_test_limit(0);
 }
 
 static struct kunit_case cases[] = {
@@ -270,11 +310,13 @@ static struct kunit_case cases[] = {
 	KUNIT_CASE(no_ids),
 	KUNIT_CASE(random_producers),
 	KUNIT_CASE(out_of_memory),
+	KUNIT_CASE(above_the_limit),
 	{}
 };
 
 static struct kunit_suite suite = {
 	.name = "weir_dedup",
+	.exit = dedup_exit,
 	.test_cases = cases,
 };
 
