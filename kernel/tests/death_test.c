@@ -5,6 +5,7 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/kthread.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
 
 #include "../account.h"
@@ -13,7 +14,7 @@
 #define MORTALS	40
 
 static struct weir_deaths deaths;
-static DEFINE_SPINLOCK(lock);
+static DEFINE_MUTEX(lock);
 
 /* A kernel thread is a process too, and ends like one. */
 struct mortal {
@@ -28,9 +29,9 @@ struct mortal {
 
 static void mortal_forget(struct mortal *mortal)
 {
-	spin_lock(&lock);
+	mutex_lock(&lock);
 	weir_death_forget(&mortal->death);
-	spin_unlock(&lock);
+	mutex_unlock(&lock);
 	weir_death_put(&mortal->death);
 }
 
@@ -110,7 +111,7 @@ static void death_many(struct kunit *test)
 
 static struct weir_death *mortals_first(void)
 {
-	guard(spinlock)(&lock);
+	guard(mutex)(&lock);
 	return weir_deaths_first(&deaths);
 }
 
@@ -121,14 +122,14 @@ static void death_noted(struct kunit *test)
 	struct weir_death *first;
 
 	/* Held up by another, as the work may be. */
-	spin_lock(&lock);
+	mutex_lock(&lock);
 	complete(&mortal->end);
 	while (!(first = weir_deaths_first(&deaths)))
-		cpu_relax();
+		cond_resched();
 	KUNIT_EXPECT_PTR_EQ(test, first, &mortal->death);
 	weir_death_forget(first);
 	KUNIT_EXPECT_NULL(test, weir_deaths_first(&deaths));
-	spin_unlock(&lock);
+	mutex_unlock(&lock);
 	KUNIT_EXPECT_GT(test, wait_for_completion_timeout(&mortal->told, 30 * HZ), 0);
 	KUNIT_EXPECT_FALSE(test, weir_deaths_any(&deaths));
 	put_task_struct(mortal->task);
