@@ -92,8 +92,8 @@ test_killed() {
 	local from=a to=b sent middle=0
 	weir queue create a
 	weir queue create b
-	seq -f %01000g 10000 | weir send a
-	for _ in 1 2 3 4 5 6 7 8; do
+	seq -f %01000g 6000 | weir send a
+	for _ in 1 2 3 4; do
 		sent=$(figure $to sent)
 		weir queue move $from $to > /dev/null &
 		while ! sends_more $to "$sent"; do :; done
@@ -102,14 +102,14 @@ test_killed() {
 		wait $! || :
 		# Known, and back in its place.
 		until_true has_figure $from leased 0
-		equal sum 10000 $(($(figure a depth) + $(figure b depth)))
+		equal sum 6000 $(($(figure a depth) + $(figure b depth)))
 		has_figure $from depth 0 || middle=$((middle + 1))
 		set -- $to $from
 		from=$1 to=$2
 	done
 	echo "# $middle in the middle"; [ $middle -gt 0 ] || fail "none was killed in the middle"
 	{ weir recv a; weir recv b; } | sort > got
-	seq -f %01000g 10000 | cmp - got
+	seq -f %01000g 6000 | cmp - got
 }
 
 not() {
