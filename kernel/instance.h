@@ -10,6 +10,7 @@
  *     (driver core, devtmpfs)
  *     queue->lock                   a queue's index, pool, lists and figures; of several
  *                                   queues in the order of their addresses
+ *       address->lock               queue_address.c; takes none
  *   users_lock                      users of account.c; taken alone
  *   mmap_lock                       a page fault; takes none of ours
  *   pid->wait_pidfd.lock            death.c; only queues work inside

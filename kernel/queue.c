@@ -6,6 +6,7 @@
 #include <linux/slab.h>
 #include <linux/timekeeping.h>
 
+#include "queue_address.h"
 #include "queue_steps.h"
 #include "trace.h"
 
@@ -27,6 +28,7 @@ static void weir_queue_release(struct device *dev)
 	weir_queue_key_exit(queue);
 	weir_pool_destroy(&queue->pool, &queue->object.account);
 	weir_index_destroy(&queue->index, &queue->object.account);
+	weir_address_put(queue->address);
 	weir_object_exit(&queue->object);
 	kfree(queue);
 }
@@ -126,6 +128,9 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 	weir_producers_init(&queue->producers, WEIR_MAX_PRODUCERS, WEIR_FORGET_NS);
 
 	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
+	queue->address = weir_address_new(queue);
+	if (!ret && !queue->address)
+		ret = -ENOMEM;
 	if (!ret)
 		ret = weir_policy_init(queue, &create->policy, heir);
 	if (!ret)
@@ -164,6 +169,7 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	 * its own heir's, and so on.
 	 */
 	weir_queue_set_heir(queue, NULL);
+	weir_address_clear(queue->address);
 	weir_object_put(&queue->object);
 	return 0;
 }

@@ -36,8 +36,8 @@
  * be taken twice, queue_key.c what waits for others, queue_time.c and queue_pin.c what
  * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
  * what was asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
- * queue_name.c what these are called, queue_browse.c who only looks, and queue_park.c the
- * commands that wait.
+ * queue_name.c what these are called, queue_browse.c who only looks, queue_park.c the
+ * commands that wait, and queue_address.c how messages name another queue.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -64,6 +64,8 @@
 #include "queue_park.h"
 #include "wheel.h"
 
+struct weir_address;
+
 /*
  * Who is to be told of messages, or of room. Of those who wait the first one is
  * woken, who takes what there is; pollers are all told, and in a line of their
@@ -85,6 +87,7 @@ struct weir_wake {
 
 struct weir_queue {
 	struct weir_object object;
+	struct weir_address *address;	/* invariant; counted */
 	/* The policy: written under lock, the first four read without. */
 	u64 max_messages;
 	u64 max_units;
