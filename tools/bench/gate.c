@@ -31,6 +31,7 @@ static const struct path *const paths[] = {
 /* What stands beside the messages that are measured. */
 static const struct path *const flat_paths[] = {
 	&flat_bare, &flat_deep, &flat_leased, &flat_delayed,
+	&flat_keys, &flat_keyed,
 };
 
 static const unsigned int batches[] = { 1, 32 };

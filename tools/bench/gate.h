@@ -36,6 +36,7 @@ extern const struct path weir_rw, weir_copy, weir_once, weir_place;
 extern const struct path weir_uring, weir_uring_copy;
 extern const struct path lib_ioctl, lib_uring;
 extern const struct path flat_bare, flat_deep, flat_leased, flat_delayed;
+extern const struct path flat_keys, flat_keyed;
 extern const struct path peer_mqueue, peer_pipe, peer_pipe_packed;
 
 /* Ends the program if @value is not what it has to be; says which call it was. */
