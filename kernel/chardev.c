@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/anon_inodes.h>
 #include <linux/err.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -8,6 +9,13 @@
 
 #include "doors.h"
 #include "queue.h"
+
+static int weir_chardev_stream(struct inode *inode, struct file *file)
+{
+	/* Reads and writes keep to IOCB_NOWAIT, so io_uring need not use threads. */
+	file->f_mode |= FMODE_NOWAIT;
+	return stream_open(inode, file);
+}
 
 static int weir_chardev_open(struct inode *inode, struct file *file)
 {
@@ -21,9 +29,7 @@ static int weir_chardev_open(struct inode *inode, struct file *file)
 	if (IS_ERR(qfile))
 		return PTR_ERR(qfile);
 	file->private_data = qfile;
-	/* Reads and writes keep to IOCB_NOWAIT, so io_uring need not use threads. */
-	file->f_mode |= FMODE_NOWAIT;
-	return stream_open(inode, file);
+	return weir_chardev_stream(inode, file);
 }
 
 static int weir_chardev_release(struct inode *inode, struct file *file)
@@ -118,6 +124,41 @@ static const struct file_operations weir_chardev_fops = {
 	.compat_ioctl = compat_ptr_ioctl,
 	.uring_cmd = weir_uring_cmd,
 };
+
+/* An open file of @queue, which has no name. Its inode is everybody's, and cannot be opened. */
+static struct file *weir_chardev_anonymous(struct weir_queue *queue)
+{
+	struct weir_queue_file *qfile = weir_queue_open(queue, true);
+	struct file *file;
+
+	if (IS_ERR(qfile))
+		return ERR_CAST(qfile);
+	file = anon_inode_getfile("[weir]", &weir_chardev_fops, qfile, O_RDWR);
+	if (IS_ERR(file))
+		weir_queue_close(qfile);
+	else
+		weir_chardev_stream(file_inode(file), file);
+	return file;
+}
+
+int weir_chardev_install(struct weir_queue *queue)
+{
+	struct file *file;
+	int fd;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	file = fd < 0 ? ERR_PTR(fd) : weir_chardev_anonymous(queue);
+	if (IS_ERR(file)) {
+		if (fd >= 0)
+			put_unused_fd(fd);
+		weir_queue_drop(queue);
+		return PTR_ERR(file);
+	}
+	/* From here on it is the file's, which another thread may close at once. */
+	weir_object_put(&queue->object);
+	fd_install(fd, file);
+	return fd;
+}
 
 struct file *weir_chardev_file(int fd)
 {

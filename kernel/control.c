@@ -29,10 +29,18 @@ static int weir_control_check_name(const char *name)
 
 static int weir_control_check_create(const struct weir_create *create)
 {
+	int ret;
+
 	if (create->type != WEIR_TYPE_QUEUE || create->reserved ||
-	    create->flags & ~WEIR_CREATE_PRIVATE || create->mode & ~0777)
+	    create->flags & ~(WEIR_CREATE_PRIVATE | WEIR_CREATE_ANONYMOUS) ||
+	    create->mode & ~0777)
 		return -EINVAL;
-	return weir_policy_check(&create->policy) ?: weir_control_check_name(create->name);
+	ret = weir_policy_check(&create->policy);
+	if (ret)
+		return ret;
+	if (create->flags & WEIR_CREATE_ANONYMOUS)
+		return create->name[0] || create->mode ? -EINVAL : 0;
+	return weir_control_check_name(create->name);
 }
 
 /* The dead letter queue that @policy names, counted, or NULL; or ERR_PTR(). */
@@ -52,8 +60,8 @@ static void weir_control_put_heir(struct weir_queue *heir)
 static long weir_control_create(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
+	struct weir_queue *queue, *heir;
 	struct weir_create create;
-	struct weir_queue *heir;
 	int ret;
 
 	ret = weir_command_get(command, &create, sizeof(create));
@@ -65,9 +73,13 @@ static long weir_control_create(struct file *file, struct weir_command command)
 	heir = weir_control_heir(&create.policy);
 	if (IS_ERR(heir))
 		return PTR_ERR(heir);
-	ret = weir_queue_create(instance, &create, heir, file->f_cred, &weir_queue_doors);
+	queue = weir_queue_new(instance, &create, heir, file->f_cred);
 	weir_control_put_heir(heir);
-	return ret;
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	if (create.flags & WEIR_CREATE_ANONYMOUS)
+		return weir_chardev_install(queue);
+	return weir_queue_publish(queue, &weir_queue_doors);
 }
 
 /* The object that a command is to change; under instance->lock. */

@@ -124,6 +124,11 @@ long weir_uring_cancel(struct weir_queue_file *qfile, u64 addr);
 /* weir_mmap() - maps the index or the pool of a queue's file */
 int weir_mmap(struct file *file, struct vm_area_struct *vma);
 
+/*
+ * weir_chardev_install() - opens @queue, which nobody knows, for current: a descriptor,
+ * the file of which is the only one; or -errno, and @queue is gone; may sleep
+ */
+int weir_chardev_install(struct weir_queue *queue);
 /* weir_chardev_file() - the file of a queue behind a descriptor, counted; or ERR_PTR() */
 struct file *weir_chardev_file(int fd);
 /*

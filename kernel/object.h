@@ -7,6 +7,9 @@
  *   weir_object_withdraw()  GONE      no new name, node or opener finds it
  *   last reference          freed by its kind's release()
  *
+ * An anonymous object is not published: it has one open file, from the beginning, and
+ * ends with that.
+ *
  * References: one for the name, one for each open file. Nothing else keeps an
  * object: a mapping and an io_uring command hold the file, sysfs readers end
  * before weir_object_withdraw() returns.
@@ -41,6 +44,12 @@ struct weir_object {
 static inline const char *weir_object_name(const struct weir_object *object)
 {
 	return dev_name(&object->dev);
+}
+
+/* It has no name (""), no node and nothing in sysfs. */
+static inline bool weir_object_anonymous(const struct weir_object *object)
+{
+	return object->flags & WEIR_CREATE_ANONYMOUS;
 }
 
 /*

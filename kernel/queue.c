@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cred.h>
+#include <linux/err.h>
 #include <linux/poll.h>
 #include <linux/hrtimer.h>
 #include <linux/sched/signal.h>
@@ -106,16 +107,16 @@ static int weir_queue_init(struct weir_queue *queue)
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
 }
 
-int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
-		      struct weir_queue *heir, const struct cred *cred,
-		      const struct weir_doors *doors)
+struct weir_queue *weir_queue_new(struct weir_instance *instance,
+				  const struct weir_create *create, struct weir_queue *heir,
+				  const struct cred *cred)
 {
 	struct weir_queue *queue;
 	int ret;
 
 	queue = kzalloc(sizeof(*queue), GFP_KERNEL_ACCOUNT);
 	if (!queue)
-		return -ENOMEM;
+		return ERR_PTR(-ENOMEM);
 
 	spin_lock_init(&queue->lock);
 	weir_deaths_init(&queue->deaths);
@@ -135,17 +136,30 @@ int weir_queue_create(struct weir_instance *instance, const struct weir_create *
 		ret = weir_policy_init(queue, &create->policy, heir);
 	if (!ret)
 		ret = weir_queue_init(queue);
-	if (!ret) {
-		/* Allocations above may take long, in a cgroup that is short of memory. */
-		mutex_lock(&instance->lock);
-		ret = weir_object_publish(&queue->object, doors);
-		mutex_unlock(&instance->lock);
-	}
 	if (ret) {
-		weir_queue_set_heir(queue, NULL);
-		weir_object_put(&queue->object);
+		weir_queue_drop(queue);
+		return ERR_PTR(ret);
 	}
+	return queue;
+}
+
+int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors)
+{
+	struct weir_instance *instance = queue->object.instance;
+	int ret;
+
+	mutex_lock(&instance->lock);
+	ret = weir_object_publish(&queue->object, doors);
+	mutex_unlock(&instance->lock);
+	if (ret)
+		weir_queue_drop(queue);
 	return ret;
+}
+
+void weir_queue_drop(struct weir_queue *queue)
+{
+	weir_queue_set_heir(queue, NULL);
+	weir_object_put(&queue->object);
 }
 
 int weir_queue_destroy(struct weir_queue *queue, bool force)
@@ -172,6 +186,24 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	weir_address_clear(queue->address);
 	weir_object_put(&queue->object);
 	return 0;
+}
+
+/*
+ * Its file was the only way for a call to begin, so none is in progress, nobody waits or
+ * polls, and nobody will: there is nobody to be told. It is nobody's heir, either, for
+ * these have names; so nobody looks at its own heir but its burial, which ends with that.
+ * Who follows its address just now has a reference of his own, finds it dead under the
+ * lock, and goes; later ones find nothing. What is left is timers and works of its own,
+ * for which weir_queue_release() waits: they do nothing with a queue that is dead.
+ */
+void weir_queue_end(struct weir_queue *queue)
+{
+	spin_lock(&queue->lock);
+	WRITE_ONCE(queue->dead, true);
+	trace_weir_destroy(queue);
+	spin_unlock(&queue->lock);
+	weir_queue_set_heir(queue, NULL);
+	weir_address_clear(queue->address);
 }
 
 /* Nanoseconds since the oldest message that is to be delivered was sent. */

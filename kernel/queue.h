@@ -259,14 +259,21 @@ static inline void weir_patience_begin(struct weir_patience *patience)
 /* queue.c */
 
 /*
- * A queue that is found by name from now on, or an error; may sleep. @heir: its dead
- * letter queue, or NULL.
+ * weir_queue_new() - a queue that nobody knows yet, counted, or ERR_PTR(); may sleep.
+ * @heir: its dead letter queue, or NULL. It is for weir_queue_publish(); or, where it has
+ * no name, for one weir_queue_open(), after which weir_object_put() drops the caller's
+ * reference; or for weir_queue_drop().
  */
-int weir_queue_create(struct weir_instance *instance, const struct weir_create *create,
-		      struct weir_queue *heir, const struct cred *cred,
-		      const struct weir_doors *doors);
+struct weir_queue *weir_queue_new(struct weir_instance *instance,
+				  const struct weir_create *create, struct weir_queue *heir,
+				  const struct cred *cred);
+/* weir_queue_publish() - it is found by name from now on, or dropped, and an error */
+int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors);
+void weir_queue_drop(struct weir_queue *queue);
 /* -EBUSY, or it is gone and everybody who waits was told. Under instance->lock. */
 int weir_queue_destroy(struct weir_queue *queue, bool force);
+/* weir_queue_end() - without a name, and its only file is closed; may sleep */
+void weir_queue_end(struct weir_queue *queue);
 void weir_queue_info(struct weir_queue *queue, struct weir_info *info);
 
 /* queue_policy.c */

@@ -241,6 +241,8 @@ void weir_queue_close(struct weir_queue_file *file)
 	weir_queue_pass_on(queue);
 	weir_parking_end(&file->parking);
 	kfree(file);
+	if (weir_object_anonymous(&queue->object))
+		weir_queue_end(queue);
 	weir_object_put(&queue->object);
 }
 

@@ -110,6 +110,9 @@ static bool weir_queue_inherits(struct weir_queue *queue, struct weir_queue *hei
 /* An heir counts as open, so that it is not destroyed but by force. */
 static int weir_heir_get(struct weir_queue *heir, u32 max_size)
 {
+	/* It outlives those whose messages it keeps, and can be found then. */
+	if (weir_object_anonymous(&heir->object))
+		return -EINVAL;
 	guard(spinlock)(&heir->lock);
 	if (heir->dead)
 		return -ESHUTDOWN;

@@ -46,6 +46,8 @@
  *                          io_uring (IORING_OP_URING_CMD)
  *   /sys/class/weir/NAME/  its figures, one value a file
  *
+ * Queues without a name have a descriptor and no file (WEIR_CREATE_ANONYMOUS).
+ *
  * A name is 1 to 249 characters of [A-Za-z0-9._-] and begins with neither "."
  * nor "-"; anything else is EINVAL, and ENAMETOOLONG if only too long. A
  * queue's node belongs to whoever created it, with the mode chosen at
@@ -99,7 +101,7 @@
  *
  *   command  on       opened for  waits      value
  *   VERSION  any      any         no         0
- *   CREATE   control  any         no         0
+ *   CREATE   control  any         no         0, or a descriptor
  *   DESTROY  control  any         no         0
  *   PURGE    control  any         no         0
  *   ALTER    control  any         no         0
@@ -301,7 +303,7 @@ struct weir_policy {
  * gid that opened the descriptor. Its node is there when this returns. All
  * memory that it will ever use is charged to that user and to the cgroup of the
  * calling process, as it is used. It stays until it is destroyed or the machine
- * stops, whoever ends meanwhile.
+ * stops, whoever ends meanwhile, unless it is WEIR_CREATE_ANONYMOUS.
  */
 struct weir_create {
 	char	name[WEIR_NAME_SIZE];
@@ -314,6 +316,15 @@ struct weir_create {
 
 /* Payloads may not be mapped: mmap() is EACCES, FETCH must copy. */
 #define WEIR_CREATE_PRIVATE	(1U << 0)
+/*
+ * A temporary object: @name is "" and @mode 0, and the value is a descriptor, O_RDWR and
+ * O_CLOEXEC, opened by the calling process. There is no node, nothing in sysfs, and no
+ * name that a command on control could say; its INFO is had through the descriptor. Who
+ * else is to use it is given that (fork, SCM_RIGHTS): it cannot be opened again. It ends,
+ * with all that it holds, when the description is closed for good. It may have a dead
+ * letter queue, and cannot be one (EINVAL).
+ */
+#define WEIR_CREATE_ANONYMOUS	(1U << 1)
 
 /*
  * WEIR_IOC_DESTROY, on control: takes the object and its node away. Only for
@@ -367,7 +378,7 @@ struct weir_alter {
  * sent == settled + purged + dead + depth + leased + delayed + behind + dying, always.
  */
 struct weir_info {
-	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name */
+	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name, or "" */
 	__u32	flags;		/* WEIR_INFO_* */
 	__u32	type;		/* out: enum weir_type */
 	__u32	uid;		/* out: of the creator, in the initial namespace */
