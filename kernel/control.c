@@ -266,6 +266,7 @@ static struct miscdevice weir_control = {
 
 int weir_control_init(void)
 {
+	weir_instance.target = weir_chardev_target;
 	return misc_register(&weir_control);
 }
 

@@ -42,6 +42,7 @@
 #include "bits.h"
 
 struct weir_account;
+struct weir_bonds;
 struct weir_consumer;
 struct weir_once;
 struct weir_reason;
@@ -91,7 +92,7 @@ struct weir_entry {
 	u64 offset;
 	union {
 		struct weir_consumer *holder;	/* LEASED */
-		u32 reason;		/* DYING: enum weir_death_reason */
+		u32 reason;		/* DYING: enum weir_dead_reason */
 	};
 	u32 slot;			/* invariant */
 	u32 place;			/* in the pool, in units */
@@ -131,7 +132,8 @@ struct weir_extra {
 	u64 key;			/* see queue_key.c; 0: none */
 	u32 next;			/* a head: 1 + the slot of another one; or 0 */
 	bool head;
-	u64 reserved[4];
+	struct weir_bonds *bonds;	/* see queue_bonds.h; or NULL */
+	u64 reserved[3];
 };
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))

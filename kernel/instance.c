@@ -4,6 +4,7 @@
 #include <linux/idr.h>
 #include <linux/kdev_t.h>
 #include <linux/wait_bit.h>
+#include <linux/workqueue.h>
 
 #include "instance.h"
 
@@ -31,19 +32,29 @@ int weir_instance_init(void)
 		return ret;
 	ret = class_register(&weir_class);
 	if (ret)
-		unregister_chrdev_region(weir_devt, WEIR_MINORS);
+		goto err_devt;
+	weir_instance.workers = alloc_workqueue("weir", WQ_UNBOUND, 0);
+	if (weir_instance.workers)
+		return 0;
+	ret = -ENOMEM;
+	class_unregister(&weir_class);
+err_devt:
+	unregister_chrdev_region(weir_devt, WEIR_MINORS);
 	return ret;
 }
 
 /*
  * No file is open, or the module would be in use, and every name is gone, since
  * a name holds the module. What may be left is an object whose release() the
- * driver core puts off (CONFIG_DEBUG_KOBJECT_RELEASE).
+ * driver core puts off (CONFIG_DEBUG_KOBJECT_RELEASE), or of which there is still
+ * something to tell.
  */
 void weir_instance_exit(void)
 {
 	wait_var_event(&weir_instance.objects,
 		       !atomic_read_acquire(&weir_instance.objects));
+	/* Who put the last reference of one is still here. */
+	destroy_workqueue(weir_instance.workers);
 	class_unregister(&weir_class);
 	unregister_chrdev_region(weir_devt, WEIR_MINORS);
 	ida_destroy(&weir_minors);

@@ -33,6 +33,8 @@
 
 struct attribute_group;
 struct class;
+struct weir_queue;
+struct workqueue_struct;
 
 /* What the doors give to the objects of one kind. */
 struct weir_doors {
@@ -44,6 +46,9 @@ struct weir_instance {
 	struct mutex lock;
 	struct rb_root names;		/* protected by lock; struct weir_object */
 	atomic_t objects;		/* that exist, withdrawn ones too */
+	struct workqueue_struct *workers; /* invariant; for work that keeps an object */
+	/* Invariant; the doors' weir_chardev_target(): for descriptors that messages name. */
+	struct weir_queue *(*target)(int fd);
 };
 
 extern struct weir_instance weir_instance;
@@ -54,7 +59,7 @@ extern const struct class weir_class;
 int weir_devt_get(dev_t *devt);
 void weir_devt_put(dev_t devt);
 
-/* weir_instance_init() - the device numbers and class of all objects */
+/* weir_instance_init() - the device numbers, class and workers of all objects */
 int weir_instance_init(void);
 /* weir_instance_exit() - waits until the last withdrawn object is freed */
 void weir_instance_exit(void);

@@ -10,9 +10,10 @@
  * An anonymous object is not published: it has one open file, from the beginning, and
  * ends with that.
  *
- * References: one for the name, one for each open file. Nothing else keeps an
- * object: a mapping and an io_uring command hold the file, sysfs readers end
- * before weir_object_withdraw() returns.
+ * References: one for the name, one for each open file, and those of who has work to do
+ * with it, which does not take long. Nothing else keeps an object: a mapping and an
+ * io_uring command hold the file, sysfs readers end before weir_object_withdraw()
+ * returns.
  *
  * Withdrawn, an object lives on until the last file is closed, but all that it
  * answers is ESHUTDOWN; that is up to its kind.

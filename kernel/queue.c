@@ -12,10 +12,12 @@
 #include "trace.h"
 
 /*
- * The last reference is gone: no name, no open file, so no consumer, no draft,
- * nobody who waits, and no death that is being told, which weir_queue_close() waited
- * for. Mappings held their file. What receivers still pin of single pages
- * (io_uring buffers, vmsplice) are references of those pages.
+ * The last reference is gone: no name, no open file, so no consumer, no draft of a
+ * sender's, nobody who waits, no death that is being told, which weir_queue_close() waited
+ * for, and no receipt that is owed, for the work that tells of them counts. Drafts that
+ * are left are of receipts of other queues, who find nothing here any more. Mappings held
+ * their file. What receivers still pin of single pages (io_uring buffers, vmsplice) are
+ * references of those pages.
  */
 static void weir_queue_release(struct device *dev)
 {
@@ -126,6 +128,7 @@ struct weir_queue *weir_queue_new(struct weir_instance *instance,
 	weir_line_init(&queue->writers);
 	weir_queue_time_init(queue);
 	weir_queue_dead_init(queue);
+	weir_queue_receipt_init(queue);
 	weir_producers_init(&queue->producers, WEIR_MAX_PRODUCERS, WEIR_FORGET_NS);
 
 	ret = weir_object_init(&queue->object, instance, &weir_queue_type, create, cred);
@@ -173,6 +176,8 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	}
 	WRITE_ONCE(queue->dead, true);
 	trace_weir_destroy(queue);
+	if (queue->bonded)
+		weir_queue_tell(queue);
 	spin_unlock(&queue->lock);
 
 	weir_object_withdraw(&queue->object);
@@ -194,13 +199,16 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
  * these have names; so nobody looks at its own heir but its burial, which ends with that.
  * Who follows its address just now has a reference of his own, finds it dead under the
  * lock, and goes; later ones find nothing. What is left is timers and works of its own,
- * for which weir_queue_release() waits: they do nothing with a queue that is dead.
+ * for which weir_queue_release() waits: they do nothing with a queue that is dead; and the
+ * work that tells of what it held, which counts.
  */
 void weir_queue_end(struct weir_queue *queue)
 {
 	spin_lock(&queue->lock);
 	WRITE_ONCE(queue->dead, true);
 	trace_weir_destroy(queue);
+	if (queue->bonded)
+		weir_queue_tell(queue);
 	spin_unlock(&queue->lock);
 	weir_queue_set_heir(queue, NULL);
 	weir_address_clear(queue->address);

@@ -37,7 +37,8 @@
  * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
  * what was asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
  * queue_name.c what these are called, queue_browse.c who only looks, queue_park.c the
- * commands that wait, and queue_address.c how messages name another queue.
+ * commands that wait, queue_address.c how messages name another queue, and queue_receipt.c
+ * what is told there.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -114,6 +115,7 @@ struct weir_queue {
 	struct delayed_work burial;	/* of what is dying */
 	struct hrtimer timer;		/* for what is first in @wheel */
 	struct work_struct look;	/* goes through what is due */
+	struct work_struct tell;	/* of what is @owed; counted while it is to run */
 
 	spinlock_t lock ____cacheline_aligned_in_smp;
 	/* all below protected by lock */
@@ -144,9 +146,13 @@ struct weir_queue {
 	bool heir_changes;		/* nothing is buried meanwhile */
 	u64 nr_dying;
 	u64 pinned;
-	u64 pinning;			/* pins, of all consumers, and 1 with @heads: what
-					 * is settled is looked at one by one
+	u64 pinning;			/* pins, of all consumers, 1 with @heads, and @bonded:
+					 * what is settled is looked at one by one
 					 */
+	u64 bonded;			/* messages with a struct weir_bonds */
+	struct list_head owed;		/* of messages that ended; see queue_bonds.h */
+	u32 tell_segment;		/* of a dead queue: before it nothing is bound */
+	bool telling;			/* @tell is to run */
 	u64 next_offset;
 	u64 received;
 	u64 redelivered;
@@ -503,12 +509,6 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
 		      struct weir_reason *reason);
 
 /* queue_dead.c */
-
-enum weir_death_reason {
-	WEIR_DEAD_DELIVERIES,
-	WEIR_DEAD_TERM,
-	WEIR_DEAD_EXPIRED,
-};
 
 void weir_queue_dead_init(struct weir_queue *queue);
 /* weir_queue_dead_exit() - @queue is dead, or was never published; may sleep */

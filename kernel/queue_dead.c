@@ -39,7 +39,7 @@ struct weir_reason *weir_reason_new(const char __user *text, u32 len)
 }
 
 void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
-		    enum weir_death_reason reason, const struct weir_consumer *holder,
+		    enum weir_dead_reason reason, const struct weir_consumer *holder,
 		    struct weir_reason *text)
 {
 	lockdep_assert_held(&queue->lock);
@@ -171,11 +171,13 @@ static void weir_dead_forget(const struct weir_entry *entry)
 	weir_who_put(entry->who);
 }
 
-/* @entry, the first of the dying, is gone. */
-static void weir_dead_gone(struct weir_queue *queue, struct weir_freed *freed)
+/* The first of the dying is gone, as @outcome says. */
+static void weir_dead_gone(struct weir_queue *queue, enum weir_outcome outcome,
+			   struct weir_freed *freed)
 {
 	struct weir_entry *entry = weir_chain_take(&queue->dying);
 
+	weir_entry_tell(queue, entry, outcome, entry->who);
 	weir_dead_forget(entry);
 	weir_entry_gone(queue, entry, freed);
 	queue->nr_dying--;
@@ -195,7 +197,7 @@ static int weir_dead_move(struct weir_queue *queue, struct weir_queue *heir,
 	dead = queue->dead || heir->dead;
 	if (!dead) {
 		weir_queue_commit_drafts(heir, drafts, now);
-		weir_dead_gone(queue, &freed);
+		weir_dead_gone(queue, WEIR_OUTCOME_DEAD_LETTER, &freed);
 	}
 	weir_queue_unlock_two(queue, heir);
 	if (dead) {
@@ -225,7 +227,7 @@ static void weir_dead_discard(struct weir_queue *queue)
 	struct weir_freed freed = {};
 
 	spin_lock(&queue->lock);
-	weir_dead_gone(queue, &freed);
+	weir_dead_gone(queue, WEIR_OUTCOME_DISCARDED, &freed);
 	spin_unlock(&queue->lock);
 	weir_queue_wake_writers(queue);
 }

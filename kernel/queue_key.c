@@ -192,6 +192,7 @@ static u32 weir_segment_purge_behind(struct weir_queue *queue, u32 nr, u64 end)
 		if (entry->state != WEIR_BEHIND || entry->offset >= end)
 			continue;
 		weir_key_drop(queue, entry);
+		weir_entry_tell(queue, entry, WEIR_OUTCOME_PURGED, NULL);
 		weir_entry_gone(queue, entry, &freed);
 		n++;
 	}

@@ -22,6 +22,8 @@ noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *draf
 		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
 		if (entry->has_once)
 			weir_draft_forget_once(entry);
+		if (entry->wishes)
+			weir_draft_unbind(queue, entry);
 	}
 
 	spin_lock(&queue->lock);

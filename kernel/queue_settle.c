@@ -5,20 +5,25 @@
 /* Entries that are worked on before the lock is given to others. */
 #define WEIR_PURGE_CHUNK 128ULL
 
-/* Settles entries of one segment, some of which are pinned: those stay in their slots. */
-static noinline void weir_row_settle_pinned(struct weir_queue *queue, struct weir_entry *entry,
-					    const struct weir_entry *end,
-					    struct weir_freed *freed)
+/*
+ * Settles entries of one segment, some of which are pinned: those stay in their slots; or
+ * have somebody to be told.
+ */
+static noinline void weir_row_settle_slow(struct weir_queue *queue, struct weir_entry *entry,
+					  const struct weir_entry *end,
+					  enum weir_outcome outcome, struct weir_freed *freed)
 {
 	do {
 		trace_weir_settle(queue, entry);
+		weir_entry_tell(queue, entry, outcome, entry->holder->who);
 		weir_entry_gone(queue, entry, freed);
 	} while (++entry != end);
 }
 
 /* @n entries of one segment, all @holder's, are gone, unless they are pinned. */
 static __always_inline void weir_row_settle(struct weir_queue *queue,
-					    struct weir_consumer *holder, u32 slot, u32 n)
+					    struct weir_consumer *holder, u32 slot, u32 n,
+					    enum weir_outcome outcome)
 {
 	struct weir_entry *entry = weir_index_at(&queue->index, slot);
 	const struct weir_entry *end = entry + n;
@@ -30,7 +35,7 @@ static __always_inline void weir_row_settle(struct weir_queue *queue,
 	queue->leased -= n;
 	queue->settled += n;
 	if (unlikely(queue->pinning)) {
-		weir_row_settle_pinned(queue, entry, end, &freed);
+		weir_row_settle_slow(queue, entry, end, outcome, &freed);
 	} else {
 		weir_index_put_row(&queue->index, slot, n);
 		do {
@@ -43,13 +48,13 @@ static __always_inline void weir_row_settle(struct weir_queue *queue,
 
 static __always_inline void weir_leased_settle(struct weir_queue *queue,
 					       struct weir_consumer *holder, u32 slot,
-					       u32 count)
+					       u32 count, enum weir_outcome outcome)
 {
 	u32 n;
 
 	do {
 		n = weir_index_row(slot, count);
-		weir_row_settle(queue, holder, slot, n);
+		weir_row_settle(queue, holder, slot, n, outcome);
 		slot += n;
 		count -= n;
 	} while (unlikely(count));
@@ -58,7 +63,7 @@ static __always_inline void weir_leased_settle(struct weir_queue *queue,
 void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *holder,
 			      u32 slot, u32 count)
 {
-	weir_leased_settle(queue, holder, slot, count);
+	weir_leased_settle(queue, holder, slot, count, WEIR_OUTCOME_TAKEN);
 }
 
 /* @entry is nobody's any more, and to be read from its beginning again. */
@@ -225,7 +230,7 @@ static __always_inline void weir_run_apply(struct weir_queue *queue, const struc
 {
 	switch (run->op) {
 	case WEIR_ACK:
-		weir_leased_settle(queue, holder, run->slot, run->count);
+		weir_leased_settle(queue, holder, run->slot, run->count, WEIR_OUTCOME_ACKED);
 		break;
 	case WEIR_RELEASE:
 		weir_run_release(queue, run);
@@ -350,6 +355,7 @@ static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end, u64 max)
 		if (entry->state == WEIR_READY && entry->offset >= end)
 			break;
 		weir_queue_unlist_next(queue, entry);
+		weir_entry_tell(queue, entry, WEIR_OUTCOME_PURGED, NULL);
 		weir_entry_gone(queue, entry, &freed);
 		n++;
 	}

@@ -49,6 +49,30 @@ bool weir_key_join(struct weir_queue *queue, struct weir_entry *entry);
 /* weir_key_drop() - @entry, BEHIND, ends */
 void weir_key_drop(struct weir_queue *queue, struct weir_entry *entry);
 
+/* queue_receipt.c */
+
+/* weir_entry_owe() - @entry, which is bound, ends so, by @who or NULL: that is to be told */
+void weir_entry_owe(struct weir_queue *queue, struct weir_entry *entry,
+		    enum weir_outcome outcome, struct weir_who *who);
+
+/* weir_entry_bound() - whether @entry is tied to other queues */
+static inline bool weir_entry_bound(const struct weir_queue *queue,
+				    const struct weir_entry *entry)
+{
+	return entry->wishes && weir_index_extra(&queue->index, entry->slot)->bonds;
+}
+
+/* weir_entry_tell() - @entry ends so, in whichever state it is, before it is gone */
+static inline void weir_entry_tell(struct weir_queue *queue, struct weir_entry *entry,
+				   enum weir_outcome outcome, struct weir_who *who)
+{
+	if (unlikely(weir_entry_bound(queue, entry)))
+		weir_entry_owe(queue, entry, outcome, who);
+}
+
+/* weir_queue_tell() - there is something to tell, or @queue is dead, with what is bound */
+void weir_queue_tell(struct weir_queue *queue);
+
 /* What was freed, counted to be told to the queue once for many entries. */
 struct weir_freed {
 	u64 entries;
@@ -139,7 +163,7 @@ void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 d
  * now, or NULL; @text: what he says, or NULL
  */
 void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
-		    enum weir_death_reason reason, const struct weir_consumer *holder,
+		    enum weir_dead_reason reason, const struct weir_consumer *holder,
 		    struct weir_reason *text);
 /* weir_entry_expire() - an entry that is to be delivered must not be any more */
 void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry);
@@ -251,6 +275,18 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
  * weir_draft_commit_wish() - @draft, which has wishes, is sent; or false: it is to be READY
  */
 bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
+
+/* queue_receipt.c, without the lock */
+
+void weir_queue_receipt_init(struct weir_queue *queue);
+/*
+ * weir_draft_bind() - what @options ask for of other queues is noted in @extra, of a draft:
+ * 0 or -errno; may sleep
+ */
+int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options,
+		    struct weir_extra *extra);
+/* weir_draft_unbind() - @draft, which has wishes, is not sent; may sleep */
+void weir_draft_unbind(struct weir_queue *queue, struct weir_entry *draft);
 
 /* queue_key.c, without the lock */
 

@@ -33,7 +33,10 @@ static int weir_wish_get(const struct weir_queue *queue, const struct weir_messa
 				    u64_to_user_ptr(message->options), message->options_len);
 	if (ret)
 		return ret;
-	if (options->flags & ~WEIR_OPTION_AT || options->priority >= READ_ONCE(queue->priorities))
+	if (options->flags & ~(WEIR_OPTION_AT | WEIR_OPTION_RECEIPT) || options->reserved ||
+	    options->priority >= READ_ONCE(queue->priorities))
+		return -EINVAL;
+	if (!(options->flags & WEIR_OPTION_RECEIPT) && (options->receipt || options->token))
 		return -EINVAL;
 	return 0;
 }
@@ -56,7 +59,7 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 	}
 	ttl = options.ttl_ns ?: READ_ONCE(queue->ttl_ns);
 	if (!options.delay_ns && !ttl && !options.priority &&
-	    !(queue->heads && message->key_len))
+	    !(options.flags & WEIR_OPTION_RECEIPT) && !(queue->heads && message->key_len))
 		return 0;
 	ret = weir_index_need_extra(&queue->index, &queue->object.account, draft->slot);
 	if (ret)
@@ -65,6 +68,12 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 	extra->delay_until = weir_wish_delay(&options);
 	weir_draft_key(queue, draft, message->key_len);
 	extra->expires = ttl ? weir_time_in(ttl) : WEIR_NEVER;
+	extra->bonds = NULL;
+	if (options.flags & WEIR_OPTION_RECEIPT) {
+		ret = weir_draft_bind(queue, &options, extra);
+		if (ret)
+			return ret;
+	}
 	draft->priority = options.priority;
 	draft->wishes = true;
 	drafts->wishes |= WEIR_DRAFTS_WISHES;
@@ -78,6 +87,10 @@ bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft)
 
 	lockdep_assert_held(&queue->lock);
 	weir_entry_desc(draft)->priority = draft->priority;
+	if (extra->bonds) {
+		queue->bonded++;
+		queue->pinning++;
+	}
 	/* With a key and nothing else it need not be in the tree, which costs more. */
 	if (queue->heads && !due && !draft->priority && extra->expires == WEIR_NEVER)
 		return weir_key_join(queue, draft);

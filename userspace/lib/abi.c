@@ -46,11 +46,22 @@ AT(weir_info, behind, 648);
 AT(weir_info, sent, 688);
 AT(weir_info, oldest_age_ns, 768);
 
-SIZE(weir_options, 56);
+SIZE(weir_options, 72);
 AT(weir_options, priority, 16);
 AT(weir_options, producer, 24);
 AT(weir_options, epoch, 40);
 AT(weir_options, id, 48);
+AT(weir_options, receipt, 56);
+AT(weir_options, token, 64);
+
+SIZE(weir_receipt, 384);
+AT(weir_receipt, offset, 8);
+AT(weir_receipt, ended_ns, 32);
+AT(weir_receipt, outcome, 40);
+AT(weir_receipt, deliveries, 48);
+AT(weir_receipt, pid, 56);
+AT(weir_receipt, consumer, 64);
+AT(weir_receipt, queue, 128);
 
 SIZE(weir_send, 40);
 AT(weir_send, count, 8);

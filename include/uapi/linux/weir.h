@@ -152,6 +152,7 @@
  *   EDQUOT     the limit of the creator's user is reached (by all its objects
  *              together; the module's parameter user_limit)
  *   ENOSPC     there are as many producers as there may be
+ *   ENOBUFS    the queue for receipts has no room
  *   ENOMEM     the creator's cgroup, or the machine, has no memory
  *   EAGAIN     full or empty now, and told not to wait (timeout 0, O_NONBLOCK)
  *   ETIMEDOUT  waited as long as asked
@@ -484,6 +485,14 @@ struct weir_message {
  * An id is any bytes. The message is a duplicate if one with the same id was taken within
  * the window that the queue has for that (struct weir_policy; EINVAL if it has none). An
  * id is known by a hash of 128 bits.
+ *
+ * Receipt: how the message ends is told by another one, a struct weir_receipt, in the queue
+ * behind the descriptor @receipt, which is opened for writing (EBADF) and another queue
+ * than that of the message (EINVAL). Its room is taken there and then, when the message is
+ * sent, and if there is none, the message is ENOBUFS: so a receipt never fails, nobody who
+ * settles waits for it, and who does not take his receipts stops only himself. A
+ * duplicate has none: the message that was taken has. Until it is there, a receipt counts
+ * in @bytes of its queue, and holds that as a message does.
  */
 struct weir_options {
 	__u64	delay_ns;
@@ -495,12 +504,63 @@ struct weir_options {
 	__u32	epoch;		/* 0 without a producer */
 	__u32	id_len;		/* up to WEIR_ID_MAX; 0: no id */
 	__u64	id;		/* const void * */
+	__s32	receipt;	/* by flag: a descriptor of the queue that it is for */
+	__u32	reserved;	/* 0 */
+	__u64	token;		/* 0 without a receipt; told in it */
 };
 
 #define WEIR_ID_MAX		64U
 
 /* @delay_ns is a time. */
 #define WEIR_OPTION_AT		(1U << 0)
+/* There is to be a struct weir_receipt. */
+#define WEIR_OPTION_RECEIPT	(1U << 1)
+
+/* enum weir_outcome - how a message ends */
+enum weir_outcome {
+	WEIR_OUTCOME_ACKED	= 1,	/* it was settled: WEIR_ACK */
+	WEIR_OUTCOME_TAKEN	= 2,	/* it was handed out: read(2), WEIR_FETCH_SETTLED */
+	WEIR_OUTCOME_DEAD_LETTER = 3,	/* dead, and moved to the dead letter queue */
+	WEIR_OUTCOME_DISCARDED	= 4,	/* dead, and thrown away */
+	WEIR_OUTCOME_PURGED	= 5,	/* WEIR_IOC_PURGE */
+	WEIR_OUTCOME_DESTROYED	= 6,	/* with its queue, whoever may have had it then */
+};
+
+/* enum weir_dead_reason - why a message is dead */
+enum weir_dead_reason {
+	WEIR_DEAD_DELIVERIES	= 1,	/* it was delivered as often as it may be */
+	WEIR_DEAD_TERM		= 2,	/* it was given up: WEIR_TERM */
+	WEIR_DEAD_EXPIRED	= 3,	/* its time to live was over */
+};
+
+/* Bytes of a consumer's name with its NUL. */
+#define WEIR_CONSUMER_NAME_SIZE	64
+
+/*
+ * struct weir_receipt - the payload of a receipt
+ *
+ * There is one for each message that asked for it and was taken, unless the queue that it is
+ * for is destroyed before. It is there a moment after the message is gone, never before.
+ * Those of one queue come in the order in which its messages ended. It has neither key nor
+ * headers, its priority is 0, and the time to live is that of its queue, from when it is
+ * there. It was sent by uid 0, gid 0 and pid 0: no process is pid 0, so that nobody can
+ * forge one. It may grow at its end.
+ */
+struct weir_receipt {
+	__u64	token;		/* as in struct weir_options */
+	__u64	offset;		/* of the message, in its queue */
+	__u64	sent_ns;	/* when it was sent, CLOCK_REALTIME, */
+	__u64	first_ns;	/* first delivered (0: never), */
+	__u64	ended_ns;	/* and ended */
+	__u32	outcome;	/* enum weir_outcome */
+	__u32	reason;		/* enum weir_dead_reason, if it was dead; else 0 */
+	__u32	deliveries;	/* how often it was delivered */
+	__u32	uid;		/* who ended it, or had it when it died, as in */
+	__u32	pid;		/* struct weir_desc; 0: nobody */
+	__u32	reserved;	/* 0 */
+	char	consumer[WEIR_CONSUMER_NAME_SIZE]; /* his name, "": he has none */
+	char	queue[WEIR_NAME_SIZE]; /* of the message */
+};
 
 #define WEIR_PRODUCER_NAME_SIZE	64
 
@@ -724,9 +784,6 @@ struct weir_layout {
 	__u64	pool_offset;	/* out: for mmap() */
 	__u64	pool_length;	/* out: bytes */
 };
-
-/* Bytes of a consumer's name with its NUL. */
-#define WEIR_CONSUMER_NAME_SIZE	64
 
 /*
  * WEIR_IOC_NAME, on a queue opened for reading: the calling process is a consumer

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * queue_bonds - what ties a message to other queues, which it names
+ *
+ * Few messages have any. They are noted beside the message from the time that it is a
+ * draft, and paid for by the queue that holds it.
+ *
+ * Receipts (queue_receipt.c): a draft is reserved in the queue that the receipt is for,
+ * there and then, so that it has its room and its memory before the message is sent.
+ *
+ *   reserve         commit            the message ends             tell
+ *   ------> BOUND  -------->  BOUND  ------------------>  OWED  -----------> (freed)
+ *             |                                             the draft is sent
+ *             +--- abort: the draft is given back ---> (freed)
+ *
+ * BOUND  struct weir_extra of the message leads to it.
+ * OWED   The message is gone, and its slot free, or another's. In @owed of its queue,
+ *        in the order of the ends, until the work item of that queue gets to it.
+ *
+ * The draft is in another queue, which is named by an address: it may be used by who
+ * has got that queue from there. If the queue is gone, the draft went with it.
+ */
+#ifndef _WEIR_QUEUE_BONDS_H
+#define _WEIR_QUEUE_BONDS_H
+
+#include "queue_address.h"
+#include "queue_steps.h"
+
+struct weir_bonds {
+	struct list_head link;		/* OWED; protected by the lock of the queue */
+	struct weir_address *receipts;	/* invariant; counted */
+	struct weir_entry *draft;	/* invariant; in the queue of @receipts */
+	u64 token;			/* invariant; what the sender calls it */
+	/* all below are of a message that has ended */
+	u64 offset;
+	u64 sent_ns;			/* these are of CLOCK_REALTIME */
+	u64 first_ns;
+	u64 ended_ns;
+	struct weir_who *who;		/* counted, or NULL */
+	u32 deliveries;
+	u16 outcome;			/* enum weir_outcome */
+	u16 reason;			/* enum weir_dead_reason */
+};
+
+#endif
