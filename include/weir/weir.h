@@ -392,6 +392,16 @@ int weir_header_next(const struct weir_view *view, size_t *at,
 		     struct weir_header_view *header);
 
 /*
+ * weir_view_receipt - a message as the receipt that it is
+ * @receipt: filled; @size: sizeof(*receipt)
+ *
+ * -EBADMSG when it is none: the kernel did not send it, or it says less than a receipt
+ * does. Value: 0.
+ */
+int weir_view_receipt(const struct weir_view *view, struct weir_receipt *receipt,
+		      size_t size);
+
+/*
  * weir_settle - settles messages of the batch
  * @first, @count: which; those settled already are left out
  * @op: WEIR_ACK; WEIR_RELEASE, which is weir_release() at once; or WEIR_TERM: they

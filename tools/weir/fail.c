@@ -32,6 +32,8 @@ static const struct error errors[] = {
 	{ EBUSY, FAILED, "it holds messages, or somebody has it open",
 	  "empty it and close it, or use --force" },
 	{ EAGAIN, FULL, "it is full", "receive from it" },
+	{ ENOBUFS, FULL, "it has no room for a receipt",
+	  "take those that are there: weir recv --receipts" },
 	{ EDQUOT, FULL, "the memory limit of its creator is reached",
 	  "receive from the creator's queues, or have the limit raised" },
 	{ ENOMEM, FULL, "there is no memory for it",

@@ -31,7 +31,7 @@ int format_check(const char *format, const char **bad)
 	return 0;
 }
 
-static void add_time(struct text *text, uint64_t ns)
+void format_time(struct text *text, uint64_t ns)
 {
 	time_t seconds = ns / 1000000000;
 	char date[64];
@@ -72,7 +72,7 @@ static void add_directive(struct text *text, const char *at, const char *end,
 			    (unsigned long long)view->desc.offset);
 		break;
 	case 't':
-		add_time(text, view->desc.stamp_ns);
+		format_time(text, view->desc.stamp_ns);
 		break;
 	case 'u':
 		text_printf(text, "%u", view->desc.uid);

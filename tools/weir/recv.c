@@ -26,12 +26,32 @@ struct receiver {
 	uint64_t		wanted;		/* still */
 	bool			waits;		/* when there is nothing */
 	bool			settles;
+	bool			receipts;	/* that is what they are */
+	uint64_t		strangers;	/* and what these are not */
 	uint64_t		late;		/* settled when the lease was over */
 	uint64_t		lease_ns;
 	int64_t			until;		/* by now_ns(); < 0: for ever */
 	struct text		text;
 	size_t			ends[BATCH];	/* of each message, in @text */
 };
+
+static void format_one(struct receiver *receiver, const struct weir_view *view)
+{
+	struct text *text = &receiver->text;
+
+	if (receiver->receipts && !format_receipt(text, view, receiver->args->json))
+		return;
+	if (receiver->receipts) {
+		fprintf(stderr, "weir: queue '%s': message %llu is no receipt, and left out; "
+				"user %u sent it\n",
+			receiver->name, (unsigned long long)view->desc.offset, view->desc.uid);
+		receiver->strangers++;
+	} else if (receiver->args->json) {
+		format_json(text, view);
+	} else {
+		format_message(text, receiver->format, view);
+	}
+}
 
 static void format_batch(struct receiver *receiver, unsigned int n)
 {
@@ -40,13 +60,7 @@ static void format_batch(struct receiver *receiver, unsigned int n)
 
 	text->len = 0;
 	for (i = 0; i < n; i++) {
-		const struct weir_view *view =
-			weir_batch_view(receiver->batch, i);
-
-		if (receiver->args->json)
-			format_json(text, view);
-		else
-			format_message(text, receiver->format, view);
+		format_one(receiver, weir_batch_view(receiver->batch, i));
 		receiver->ends[i] = text->len;
 	}
 }
@@ -166,7 +180,7 @@ static enum status settle_last(struct receiver *receiver)
 	if (receiver->settles)
 		receiver->late += weir_batch_failed(receiver->batch);
 	if (!receiver->late)
-		return DONE;
+		return receiver->strangers ? FAILED : DONE;
 	fprintf(stderr, "weir: queue '%s': %llu were printed too late, and are delivered again; "
 			"use a longer --lease\n",
 		receiver->name, (unsigned long long)receiver->late);
@@ -237,6 +251,7 @@ static enum status receiver_options(struct receiver *receiver)
 	int64_t timeout;
 
 	receiver->settles = !values[OPT_NO_SETTLE];
+	receiver->receipts = values[OPT_RECEIPTS];
 	receiver->waits = values[OPT_COUNT] || values[OPT_FOLLOW];
 	receiver->wanted = UINT64_MAX;
 	receiver->until = -1;
@@ -250,6 +265,9 @@ static enum status receiver_options(struct receiver *receiver)
 	if (receiver->format && receiver->args->json)
 		return usage(receiver->args->verb,
 			     "--format and -j exclude each other");
+	if (receiver->format && receiver->receipts)
+		return usage(receiver->args->verb,
+			     "--format and --receipts exclude each other");
 	if (values[OPT_NAME] && !name_fits(values[OPT_NAME]))
 		return usage(receiver->args->verb,
 			     "--name: it has up to 63 bytes and no control characters");

@@ -14,6 +14,7 @@ struct sender {
 	const struct args	*args;
 	const char		*name;
 	struct weir_queue	*queue;
+	struct weir_queue	*receipts;	/* or NULL */
 	const char		*key;
 	size_t			key_len;
 	void			*headers;
@@ -82,8 +83,15 @@ static enum status sender_wishes(struct sender *sender)
 		if (sender->args->nr_words != 2)
 			return usage(sender->args->verb, "--id: of one MESSAGE");
 	}
+	if (values[OPT_TOKEN] && !values[OPT_RECEIPT])
+		return usage(sender->args->verb, "--token needs --receipt");
+	value = 1;
+	if (values[OPT_TOKEN] && parse_count(values[OPT_TOKEN], &value))
+		return bad_value(sender->args, OPT_TOKEN);
+	if (values[OPT_RECEIPT])
+		options->token = value;
 	if (options->delay_ns || options->ttl_ns || options->priority ||
-	    options->id_len || values[OPT_PRODUCER])
+	    options->id_len || values[OPT_PRODUCER] || values[OPT_RECEIPT])
 		sender->options_len = sizeof(*options);
 	return DONE;
 }
@@ -157,6 +165,14 @@ static enum status send_failed(struct sender *sender, int ret)
 			"weir: queue '%s': it knows no ids; make it with --dedup-count\n",
 			sender->name);
 		status = USAGE;
+	} else if (ret == -EINVAL && sender->receipts) {
+		fprintf(stderr,
+			"weir: queue '%s': receipts of its messages go to another queue\n",
+			sender->name);
+		status = USAGE;
+	} else if (ret == -ENOBUFS || ret == -EBADF) {
+		status = fail_queue(sender->args->values[OPT_RECEIPT],
+				    ret == -EBADF ? -ESHUTDOWN : ret);
 	} else if (ret == -ESTALE) {
 		fprintf(stderr,
 			"weir: queue '%s': another process is the producer '%s' now\n",
@@ -221,7 +237,7 @@ static enum status sender_add(struct sender *sender, const void *data,
 		return status ? status : send_failed(sender, -EMSGSIZE);
 	}
 	/* What was taken before needs no second try. */
-	if (sender->producer.id && ++sender->taken <= sender->producer.sequence)
+	if (++sender->taken <= sender->producer.sequence)
 		return DONE;
 	options = &sender->numbered[sender->nr];
 	*options = sender->options;
@@ -230,6 +246,8 @@ static enum status sender_add(struct sender *sender, const void *data,
 		options->epoch = sender->producer.epoch;
 		options->sequence = sender->taken;
 	}
+	if (sender->receipts)
+		options->token += sender->taken - 1;
 	sender->messages[sender->nr++] = (struct weir_message){
 		.data = (uintptr_t)data,
 		.len = len,
@@ -357,6 +375,7 @@ static enum status send_all(struct sender *sender)
 static enum status send_begin(struct sender *sender)
 {
 	const char *producer = sender->args->values[OPT_PRODUCER];
+	const char *receipts = sender->args->values[OPT_RECEIPT];
 	struct weir_open_options open = {
 		.size = sizeof(open),
 		.flags = WEIR_OPEN_SEND,
@@ -365,6 +384,13 @@ static enum status send_begin(struct sender *sender)
 
 	if (ret)
 		return fail_queue(sender->name, ret);
+	if (receipts) {
+		ret = weir_queue_open(receipts, &open, &sender->receipts);
+		if (ret)
+			return fail_queue(receipts, ret);
+		sender->options.flags |= WEIR_OPTION_RECEIPT;
+		sender->options.receipt = weir_queue_fd(sender->receipts);
+	}
 	if (!producer)
 		return DONE;
 	ret = weir_producer(sender->queue, producer, &sender->producer,
@@ -395,6 +421,7 @@ enum status send_messages(const struct args *args)
 	if (!status)
 		status = send_all(sender);
 	weir_queue_close(sender->queue);
+	weir_queue_close(sender->receipts);
 	free(sender->headers);
 	free(sender);
 	return status;

@@ -54,6 +54,10 @@ const struct option_spec options[NR_OPTIONS] = {
 		"no message that was sent before with this" },
 	[OPT_PRODUCER] = { "producer", 0, "NAME",
 		"no message that this producer sent before, by number" },
+	[OPT_RECEIPT] = { "receipt", 0, "QUEUE",
+		"where it is told how each message ended" },
+	[OPT_TOKEN] = { "token", 0, "N",
+		"the first receipt has this number, and the next the next [1]" },
 	[OPT_MODE] = { "mode", 0, "OCTAL",
 		"who may send (w) and receive (r) [0660]" },
 	[OPT_PRIVATE] = { "private", 0, NULL,
@@ -76,6 +80,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		"wait no longer than this, in all" },
 	[OPT_FORMAT] = { "format", 'F', "FORMAT",
 		"what is printed of a message (weir help formats)" },
+	[OPT_RECEIPTS] = { "receipts", 0, NULL,
+		"the messages are receipts, and printed as such" },
 	[OPT_LEASES] = { "leases", 0, NULL,
 		"its leased messages, and who has them" },
 	[OPT_FROM] = { "from", 0, "OFFSET",
@@ -183,7 +189,8 @@ const struct verb verbs[] = {
 		.least = 1, .most = -1U, .takes_queue = true,
 		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_DELIMITER) |
 			   BIT(OPT_PRIORITY) | BIT(OPT_DELAY) | BIT(OPT_TTL) |
-			   BIT(OPT_TIMEOUT) | BIT(OPT_ID) | BIT(OPT_PRODUCER),
+			   BIT(OPT_TIMEOUT) | BIT(OPT_ID) | BIT(OPT_PRODUCER) |
+			   BIT(OPT_RECEIPT) | BIT(OPT_TOKEN),
 		.run = send_messages,
 		.summary = "send messages to a queue",
 		.text =
@@ -195,13 +202,17 @@ const struct verb verbs[] = {
 "With --id a message is sent once, however often this is done: the queue has to\n"
 "know ids (--dedup-time, --dedup-count). With --producer each message has its\n"
 "number, from 1 on, and those that NAME has sent are left out: so a command that\n"
-"failed, or was killed, is given once more, with the same input.\n",
+"failed, or was killed, is given once more, with the same input.\n"
+"\n"
+"With --receipt the queue QUEUE is told how each message ended, by a receipt, which\n"
+"recv --receipts prints. There has to be room for it there.\n",
 	}, {
 		.name = "recv", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true,
 		.options = BIT(OPT_COUNT) | BIT(OPT_FOLLOW) |
 			   BIT(OPT_NO_SETTLE) | BIT(OPT_TIMEOUT) |
-			   BIT(OPT_FORMAT) | BIT(OPT_NAME) | BIT(OPT_LEASE),
+			   BIT(OPT_FORMAT) | BIT(OPT_NAME) | BIT(OPT_LEASE) |
+			   BIT(OPT_RECEIPTS),
 		.run = receive_messages,
 		.summary = "receive messages from a queue",
 		.text =
@@ -214,7 +225,12 @@ const struct verb verbs[] = {
 "weir recv q | head -1.\n"
 "\n"
 "It holds a message for as long as its reader takes, without --lease. With it, what\n"
-"is not settled in time is delivered to others, too, and the status is 1.\n",
+"is not settled in time is delivered to others, too, and the status is 1.\n"
+"\n"
+"With --receipts each message is a receipt, and a line of: its token, the queue and\n"
+"the offset of the message that it is of, how that ended, why it was dead, how often\n"
+"it was delivered, when it ended, and who ended it: user, process and name; - is\n"
+"none. What is no receipt is left out, and said so, and the status is 1.\n",
 	}, {
 		.name = "doctor", .words = "", .run = doctor,
 		.summary = "look for what is wrong on this machine",
@@ -261,7 +277,7 @@ const struct topic topics[] = {
 "One object a line. Figures have the names that they have in /sys/class/weir.\n"
 "A message has value, key and headers, or value_base64, key_base64 where they\n"
 "are not UTF-8; with browse, a state: ready, delayed, behind, leased or\n"
-"dying.\n" },
+"dying. A receipt (recv --receipts) has the fields of struct weir_receipt.\n" },
 	{ "exit", "exit statuses",
 "0 done             4 denied\n"
 "1 failed           5 full, or a limit\n"

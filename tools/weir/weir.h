@@ -54,6 +54,8 @@ enum option_id {
 	OPT_DELAY,
 	OPT_ID,
 	OPT_PRODUCER,
+	OPT_RECEIPT,
+	OPT_TOKEN,
 	OPT_MODE,
 	OPT_PRIVATE,
 	OPT_FORCE,
@@ -65,6 +67,7 @@ enum option_id {
 	OPT_NO_SETTLE,
 	OPT_TIMEOUT,
 	OPT_FORMAT,
+	OPT_RECEIPTS,
 	OPT_LEASES,
 	OPT_FROM,
 	OPT_MOST,
@@ -203,9 +206,15 @@ void format_json(struct text *text, const struct weir_view *view);
 /* The same of one that is looked at. */
 void format_browsed(struct text *text, const struct weir_browsed *browsed,
 		    const struct weir_view *view);
+void format_time(struct text *text, uint64_t ns);
 /* As @name, or in base64 as @name64 where it is not UTF-8. */
 void set_bytes(json_t *object, const char *name, const char *name64,
 	       const void *bytes, size_t len);
+
+/* ---- receipt.c -------------------------------------------------------- */
+
+/* -EBADMSG when @view is no receipt, and nothing was added. */
+int format_receipt(struct text *text, const struct weir_view *view, bool json);
 
 /* ---- sink.c ----------------------------------------------------------- */
 

@@ -162,3 +162,21 @@ WEIR_PUBLIC int weir_header_next(const struct weir_view *view, size_t *at,
 	*at += sizeof(raw) + (len > left ? left : len);
 	return 1;
 }
+
+WEIR_PUBLIC int weir_view_receipt(const struct weir_view *view, struct weir_receipt *receipt,
+				  size_t size)
+{
+	struct weir_receipt its;
+
+	/* No process is that one. */
+	if (view->desc.uid || view->desc.gid || view->desc.pid ||
+	    view->desc.len < sizeof(its))
+		return -EBADMSG;
+	memcpy(&its, view->data, sizeof(its));
+	if (!memchr(its.consumer, 0, sizeof(its.consumer)) ||
+	    !memchr(its.queue, 0, sizeof(its.queue)))
+		return -EBADMSG;
+	memset(receipt, 0, size);
+	memcpy(receipt, view->data, size < view->desc.len ? size : view->desc.len);
+	return 0;
+}

@@ -197,6 +197,7 @@ static void touch(const void *bytes, size_t len)
 static bool touch_view(const struct weir_view *view)
 {
 	struct weir_header_view header;
+	struct weir_receipt receipt;
 	size_t at = 0;
 	unsigned int n = 0;
 
@@ -209,7 +210,10 @@ static bool touch_view(const struct weir_view *view)
 		if (++n > view->desc.headers_len)
 			return false;
 	}
-	return true;
+	if (weir_view_receipt(view, &receipt, sizeof(receipt)))
+		return true;
+	return view->desc.len >= sizeof(receipt) && !view->desc.pid &&
+	       memchr(receipt.queue, 0, sizeof(receipt.queue));
 }
 
 static bool round_of(struct weir_batch *batch, unsigned int *believed)
@@ -474,6 +478,40 @@ static bool headers_round_trip(void)
 	return !weir_header_next(&view, &at, &header);
 }
 
+static bool receipt_is(const struct weir_view *view, int wanted)
+{
+	struct weir_receipt receipt = { .token = 1 };
+
+	return weir_view_receipt(view, &receipt, sizeof(receipt)) == wanted &&
+	       receipt.token == (wanted ? 1 : 9);
+}
+
+/* As the kernel sent it, also a longer one; and nothing that somebody else sent. */
+static bool receipts_told(void)
+{
+	struct {
+		struct weir_receipt receipt;
+		uint64_t newer;
+	} longer = { .receipt = { .token = 9, .outcome = WEIR_OUTCOME_ACKED } };
+	struct weir_view view = { .data = &longer, .desc.len = sizeof(longer) };
+	struct weir_receipt room[2];
+	bool good;
+
+	memset(room, 1, sizeof(room));
+	good = receipt_is(&view, 0) &&
+	       !weir_view_receipt(&view, room, sizeof(room)) && !room[1].queue[0];
+	view.desc.len = sizeof(longer.receipt);
+	good = good && receipt_is(&view, 0);
+	view.desc.len--;
+	good = good && receipt_is(&view, -EBADMSG);
+	view.desc.len++;
+	view.desc.pid = 7;
+	good = good && receipt_is(&view, -EBADMSG);
+	view.desc.pid = 0;
+	memset(longer.receipt.queue, 'q', sizeof(longer.receipt.queue));
+	return good && receipt_is(&view, -EBADMSG);
+}
+
 static bool options_sized(int fd)
 {
 	struct {
@@ -512,6 +550,7 @@ int main(void)
 	ok(with_batch(fd, committed_or_held), "a transaction is done, or all is held");
 	ok(with_batch(fd, dropped), "one that is dropped leaves all as it was");
 	ok(headers_round_trip(), "headers come back as they were put");
+	ok(receipts_told(), "a receipt is the kernel's, and long enough");
 	ok(options_sized(fd), "options that are newer than the library");
 	return tap_end();
 }
