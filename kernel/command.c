@@ -140,6 +140,24 @@ static long weir_command_settle(struct file *file, struct weir_command command)
 	return settled;
 }
 
+static long weir_command_reply(struct file *file, struct weir_command command)
+{
+	struct weir_reply reply;
+	int ret;
+
+	ret = weir_command_get(command, &reply, sizeof(reply));
+	if (ret)
+		return ret;
+	if (!(file->f_mode & FMODE_READ))
+		return -EACCES;
+	if (reply.flags || reply.reserved || reply.run.count != 1 ||
+	    (reply.run.op != WEIR_ACK && reply.run.op != WEIR_EXTEND))
+		return -EINVAL;
+	reply.run.status = 0;
+	return weir_queue_reply(file->private_data, &reply.run,
+				u64_to_user_ptr(reply.message), file->f_cred);
+}
+
 static __always_inline int weir_check_fetch(const struct file *file, const struct weir_fetch *fetch)
 {
 	const struct weir_queue_file *qfile = file->private_data;
@@ -409,6 +427,8 @@ long weir_command_queue(struct file *file, struct weir_command command)
 		return weir_command_fetch(file, command);
 	case _IOC_NR(WEIR_IOC_SETTLE):
 		return weir_command_settle(file, command);
+	case _IOC_NR(WEIR_IOC_REPLY):
+		return weir_command_reply(file, command);
 	case _IOC_NR(WEIR_IOC_INFO):
 		return weir_command_info(qfile->queue, command);
 	case _IOC_NR(WEIR_IOC_TXN):

@@ -43,6 +43,7 @@ static int weir_part_open(const struct weir_part *part, struct weir_deed *deed,
 		return PTR_ERR(file);
 	held->file = file;
 	deed->file = file->private_data;
+	deed->queue = deed->file->queue;
 	deed->cred = file->f_cred;
 	return file->f_mode & mode ? 0 : -EACCES;
 }

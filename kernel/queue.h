@@ -37,8 +37,8 @@
  * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
  * what was asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
  * queue_name.c what these are called, queue_browse.c who only looks, queue_park.c the
- * commands that wait, queue_address.c how messages name another queue, and queue_receipt.c
- * what is told there.
+ * commands that wait, queue_address.c how messages name another queue, queue_receipt.c
+ * what is told there, and queue_reply.c what is answered.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -507,6 +507,15 @@ static inline void weir_reason_put(struct weir_reason *reason)
  */
 u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
 		      struct weir_reason *reason);
+
+/* queue_reply.c */
+
+/*
+ * weir_queue_reply() - as WEIR_IOC_REPLY, of @run, one message, to acknowledge or to
+ * extend; @cred is of who answers: 1, 0 if nobody is there any more, or -errno. May sleep.
+ */
+int weir_queue_reply(struct weir_queue_file *file, struct weir_run *run,
+		     const struct weir_message __user *message, const struct cred *cred);
 
 /* queue_dead.c */
 

@@ -5,6 +5,8 @@
  * Few messages have any. They are noted beside the message from the time that it is a
  * draft, and paid for by the queue that holds it.
  *
+ * Replies (queue_reply.c): the address of the queue that they are for, and nothing else.
+ *
  * Receipts (queue_receipt.c): a draft is reserved in the queue that the receipt is for,
  * there and then, so that it has its room and its memory before the message is sent.
  *
@@ -28,7 +30,8 @@
 
 struct weir_bonds {
 	struct list_head link;		/* OWED; protected by the lock of the queue */
-	struct weir_address *receipts;	/* invariant; counted */
+	struct weir_address *reply;	/* invariant; counted, or NULL; see queue_reply.c */
+	struct weir_address *receipts;	/* invariant; counted, or NULL */
 	struct weir_entry *draft;	/* invariant; in the queue of @receipts */
 	u64 token;			/* invariant; what the sender calls it */
 	/* all below are of a message that has ended */
@@ -41,5 +44,9 @@ struct weir_bonds {
 	u16 outcome;			/* enum weir_outcome */
 	u16 reason;			/* enum weir_dead_reason */
 };
+
+/* weir_bonds_reply() - where answers go to, as @options say: 0 or -errno; may sleep */
+int weir_bonds_reply(struct weir_queue *queue, const struct weir_options *options,
+		     struct weir_bonds *bonds);
 
 #endif

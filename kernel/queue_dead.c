@@ -241,7 +241,14 @@ static int weir_dead_bequeath(struct weir_queue *queue, const struct weir_entry 
 
 	weir_chain_init(&drafts);
 	ret = weir_dead_copy(queue, entry, heir, &drafts);
-	return ret ?: weir_dead_move(queue, heir, &drafts);
+	if (ret)
+		return ret;
+	ret = weir_draft_reply_as(queue, entry, heir, &drafts);
+	if (ret) {
+		weir_queue_abort(heir, &drafts, &drafts.first);
+		return ret;
+	}
+	return weir_dead_move(queue, heir, &drafts);
 }
 
 static void weir_queue_bury_work(struct work_struct *work)

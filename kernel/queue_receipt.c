@@ -24,6 +24,7 @@
 
 static void weir_bonds_free(struct weir_queue *queue, struct weir_bonds *bonds)
 {
+	weir_address_put(bonds->reply);
 	weir_address_put(bonds->receipts);
 	weir_who_put(bonds->who);
 	weir_account_free(&queue->object.account, bonds, sizeof(*bonds));
@@ -49,26 +50,35 @@ static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
 	return 0;
 }
 
-int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options,
-		    struct weir_extra *extra)
+static int weir_bonds_receipt(struct weir_queue *queue, const struct weir_options *options,
+			      struct weir_bonds *bonds)
 {
-	struct weir_bonds *bonds;
-	struct weir_queue *to;
+	struct weir_queue *to = queue->object.instance->target(options->receipt);
 	int ret = -EINVAL;
 
-	to = queue->object.instance->target(options->receipt);
 	if (IS_ERR(to))
 		return PTR_ERR(to);
-	bonds = weir_account_alloc(&queue->object.account, sizeof(*bonds));
-	if (IS_ERR(bonds)) {
-		weir_object_put(&to->object);
-		return PTR_ERR(bonds);
-	}
 	bonds->token = options->token;
 	/* In one and the same queue a batch could have no room for its own receipts. */
 	if (to != queue)
 		ret = weir_receipt_reserve(bonds, to);
 	weir_object_put(&to->object);
+	return ret;
+}
+
+int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options,
+		    struct weir_extra *extra)
+{
+	struct weir_bonds *bonds;
+	int ret = 0;
+
+	bonds = weir_account_alloc(&queue->object.account, sizeof(*bonds));
+	if (IS_ERR(bonds))
+		return PTR_ERR(bonds);
+	if (options->flags & WEIR_OPTION_REPLY)
+		ret = weir_bonds_reply(queue, options, bonds);
+	if (!ret && options->flags & WEIR_OPTION_RECEIPT)
+		ret = weir_bonds_receipt(queue, options, bonds);
 	if (ret)
 		weir_bonds_free(queue, bonds);
 	else
@@ -86,7 +96,7 @@ void weir_draft_unbind(struct weir_queue *queue, struct weir_entry *draft)
 	if (!bonds)
 		return;
 	extra->bonds = NULL;
-	to = weir_address_queue(bonds->receipts);
+	to = bonds->receipts ? weir_address_queue(bonds->receipts) : NULL;
 	if (to) {
 		weir_chain_init(&drafts);
 		weir_chain_add_row(&drafts, bonds->draft, bonds->draft);
@@ -264,7 +274,7 @@ static void weir_receipts_send(const struct weir_queue *queue, struct list_head 
 static void weir_receipts_tell(struct weir_queue *queue, struct list_head *group,
 			       struct weir_address *address)
 {
-	struct weir_queue *to = weir_address_queue(address);
+	struct weir_queue *to = address ? weir_address_queue(address) : NULL;
 	struct weir_bonds *bonds, *next;
 
 	if (to) {

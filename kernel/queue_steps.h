@@ -272,6 +272,12 @@ static inline bool weir_message_wishes(const struct weir_queue *queue,
 int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 		    const struct weir_message *message, struct weir_chain *drafts);
 /*
+ * weir_draft_need_extra() - there is a struct weir_extra of @draft, of @drafts, as if it
+ * wished nothing, unless it does: 0 or -errno; may sleep
+ */
+int weir_draft_need_extra(struct weir_queue *queue, struct weir_entry *draft,
+			  struct weir_chain *drafts);
+/*
  * weir_draft_commit_wish() - @draft, which has wishes, is sent; or false: it is to be READY
  */
 bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
@@ -287,6 +293,15 @@ int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options
 		    struct weir_extra *extra);
 /* weir_draft_unbind() - @draft, which has wishes, is not sent; may sleep */
 void weir_draft_unbind(struct weir_queue *queue, struct weir_entry *draft);
+
+/* queue_reply.c, without the lock */
+
+/*
+ * weir_draft_reply_as() - the answer to the one of @drafts, in @heir, goes where that to
+ * @entry would, which is DYING: 0 or -errno; may sleep
+ */
+int weir_draft_reply_as(struct weir_queue *queue, const struct weir_entry *entry,
+			struct weir_queue *heir, struct weir_chain *drafts);
 
 /* queue_key.c, without the lock */
 

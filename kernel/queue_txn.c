@@ -30,7 +30,7 @@ static int weir_txn_add_queues(struct weir_deeds *all)
 	all->nr_queues = 0;
 	for (i = 0; i < all->count; i++) {
 		weir_chain_init(&all->deeds[i].drafts);
-		ret = weir_txn_add_queue(all, all->deeds[i].file->queue);
+		ret = weir_txn_add_queue(all, all->deeds[i].queue);
 		if (ret) {
 			all->failed = i;
 			return ret;
@@ -42,7 +42,7 @@ static int weir_txn_add_queues(struct weir_deeds *all)
 /* @deed's drafts are given up. What that frees in @room's queue it needs, and is no news. */
 static void weir_deed_abort(struct weir_deed *deed, struct weir_room *room)
 {
-	struct weir_queue *queue = deed->file->queue;
+	struct weir_queue *queue = deed->queue;
 	struct weir_entry *entry;
 
 	if (!deed->drafts.first)
@@ -84,7 +84,7 @@ static int weir_txn_draft(struct weir_deeds *all, struct weir_room *room)
 
 		if (deed->runs)
 			continue;
-		ret = weir_queue_draft_all(deed->file->queue, deed->messages, deed->count,
+		ret = weir_queue_draft_all(deed->queue, deed->messages, deed->count,
 					   deed->cred, &deed->drafts, room);
 		if (ret) {
 			all->failed = i;
@@ -117,13 +117,13 @@ static void weir_deed_let_go(const struct weir_deed *deed, u32 count)
 	u32 i;
 
 	for (i = 0; i < count; i++)
-		weir_run_let_go(deed->file->queue, &deed->runs[i]);
+		weir_run_let_go(deed->queue, &deed->runs[i]);
 }
 
 /* Whether @deed can be done: what it settles is busy then. */
 static int weir_deed_hold(struct weir_deed *deed)
 {
-	struct weir_queue *queue = deed->file->queue;
+	struct weir_queue *queue = deed->queue;
 	u32 i;
 
 	lockdep_assert_held(&queue->lock);
@@ -162,7 +162,7 @@ static int weir_txn_hold(struct weir_deeds *all)
 
 static void weir_deed_do(struct weir_deed *deed, u64 now)
 {
-	struct weir_queue *queue = deed->file->queue;
+	struct weir_queue *queue = deed->queue;
 	u32 i;
 
 	if (!deed->runs) {
@@ -179,8 +179,8 @@ static void weir_deed_done(struct weir_deed *deed)
 	u32 i;
 
 	if (!deed->runs) {
-		weir_queue_wake_readers(deed->file->queue);
-		weir_drafts_finish(deed->file->queue, &deed->drafts);
+		weir_queue_wake_readers(deed->queue);
+		weir_drafts_finish(deed->queue, &deed->drafts);
 	}
 	for (i = 0; deed->runs && i < deed->count; i++)
 		weir_run_settled(deed->file, &deed->runs[i]);

@@ -22,8 +22,9 @@
 
 /* Messages for one queue, or runs of one. */
 struct weir_deed {
-	struct weir_queue_file *file;	/* the caller's reference */
-	const struct cred *cred;	/* likewise; of who opened it */
+	struct weir_queue *queue;	/* the caller's reference */
+	struct weir_queue_file *file;	/* likewise, of it; of runs */
+	const struct cred *cred;	/* likewise; of who sends messages */
 	const struct weir_message __user *messages;
 	struct weir_run *runs;		/* it settles these, and each gets its status; or NULL */
 	u32 count;			/* of either */

@@ -385,7 +385,7 @@ TEST_F(receipt, wrong)
 	options.token = 1;
 	EXPECT_EQ(-EINVAL, receipt_send(self->writer, options));
 	options = good;
-	options.reserved = 1;
+	options.reply = 1;
 	EXPECT_EQ(-EINVAL, receipt_send(self->writer, options));
 	options = good;
 	options.flags |= 1U << 31;

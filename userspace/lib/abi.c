@@ -52,6 +52,7 @@ AT(weir_options, producer, 24);
 AT(weir_options, epoch, 40);
 AT(weir_options, id, 48);
 AT(weir_options, receipt, 56);
+AT(weir_options, reply, 60);
 AT(weir_options, token, 64);
 
 SIZE(weir_receipt, 384);
@@ -88,6 +89,8 @@ AT(weir_desc, pos, 8);
 AT(weir_desc, stamp_ns, 16);
 AT(weir_desc, len, 24);
 AT(weir_desc, key_len, 32);
+AT(weir_desc, priority, 34);
+AT(weir_desc, flags, 35);
 AT(weir_desc, deliveries, 36);
 AT(weir_desc, uid, 40);
 AT(weir_desc, slot, 52);
@@ -98,6 +101,10 @@ AT(weir_run, slot, 8);
 AT(weir_run, deliveries, 16);
 AT(weir_run, status, 24);
 AT(weir_run, delay_ms, 28);
+
+SIZE(weir_reply, 48);
+AT(weir_reply, message, 32);
+AT(weir_reply, flags, 40);
 
 SIZE(weir_fetch, 72);
 AT(weir_fetch, nr_runs, 8);

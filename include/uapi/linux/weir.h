@@ -109,6 +109,7 @@
  *   SEND     a queue  writing     for room   messages taken
  *   FETCH    a queue  reading     for one    messages taken
  *   SETTLE   a queue  reading     no         messages settled
+ *   REPLY    a queue  reading     no         1, or 0: see there
  *   PRODUCER a queue  writing     no         0
  *   TXN      a queue  any         for room   0
  *   LAYOUT   a queue  any         no         0
@@ -151,6 +152,7 @@
  *              reading: somebody has it open so, exclusively
  *   EDQUOT     the limit of the creator's user is reached (by all its objects
  *              together; the module's parameter user_limit)
+ *   EDESTADDRREQ   an answer to what does not ask for one
  *   ENOSPC     there are as many producers as there may be
  *   ENOBUFS    the queue for receipts has no room
  *   ENOMEM     the creator's cgroup, or the machine, has no memory
@@ -493,6 +495,10 @@ struct weir_message {
  * settles waits for it, and who does not take his receipts stops only himself. A
  * duplicate has none: the message that was taken has. Until it is there, a receipt counts
  * in @bytes of its queue, and holds that as a message does.
+ *
+ * Reply: who receives the message is to answer it (WEIR_IOC_REPLY), which is sent to the
+ * queue behind the descriptor @reply, opened for writing (EBADF). Nobody learns which that
+ * is. It is not kept by this: when it is destroyed, or closed, the answer goes nowhere.
  */
 struct weir_options {
 	__u64	delay_ns;
@@ -505,7 +511,7 @@ struct weir_options {
 	__u32	id_len;		/* up to WEIR_ID_MAX; 0: no id */
 	__u64	id;		/* const void * */
 	__s32	receipt;	/* by flag: a descriptor of the queue that it is for */
-	__u32	reserved;	/* 0 */
+	__s32	reply;		/* likewise */
 	__u64	token;		/* 0 without a receipt; told in it */
 };
 
@@ -515,6 +521,8 @@ struct weir_options {
 #define WEIR_OPTION_AT		(1U << 0)
 /* There is to be a struct weir_receipt. */
 #define WEIR_OPTION_RECEIPT	(1U << 1)
+/* It is to be answered. */
+#define WEIR_OPTION_REPLY	(1U << 2)
 
 /* enum weir_outcome - how a message ends */
 enum weir_outcome {
@@ -607,7 +615,8 @@ struct weir_desc {
 	__u32	len;		/* of the payload */
 	__u32	headers_len;
 	__u16	key_len;
-	__u16	priority;
+	__u8	priority;
+	__u8	flags;		/* WEIR_DESC_* */
 	__u32	deliveries;	/* this one included */
 	__u32	uid;		/* of the sender: the effective ids of who opened */
 	__u32	gid;		/* the descriptor, and the process that sent; all */
@@ -615,6 +624,9 @@ struct weir_desc {
 	__u32	slot;		/* its place in the index; in a copy, too */
 	__u64	first_ns;	/* when it was first delivered, CLOCK_REALTIME */
 };
+
+/* Its sender waits for an answer: WEIR_IOC_REPLY. */
+#define WEIR_DESC_REPLY		(1U << 0)
 
 /*
  * struct weir_run - consecutive messages that one consumer was handed together
@@ -721,6 +733,28 @@ struct weir_settle {
 };
 
 #define WEIR_REASON_MAX		255U
+
+/*
+ * WEIR_IOC_REPLY, on a queue opened for reading: answers a message that is leased through
+ * this description, and that asks for it (WEIR_DESC_REPLY; EDESTADDRREQ). The answer is
+ * sent, and with WEIR_ACK the message is settled, at one moment, or neither is done: so
+ * whoever has lost his lease answers nothing (ESTALE). With WEIR_EXTEND it stays leased,
+ * as by SETTLE, and may be answered again.
+ *
+ * It needs no right to the queue that the answer is for, and never waits for it: EAGAIN if
+ * that has no room now, and then the message is as it was. All else is as of SEND. Value:
+ * 1, or 0 if the queue is gone: nobody waits any more, nothing was sent, and the message is
+ * settled, or extended, all the same.
+ *
+ * A message that dies is answered from the dead letter queue. One that a program sends on
+ * to another queue (WEIR_IOC_TXN) does not ask for an answer there, unless it is told to.
+ */
+struct weir_reply {
+	struct weir_run run;	/* one message, to WEIR_ACK or to WEIR_EXTEND */
+	__u64	message;	/* const struct weir_message *, the answer */
+	__u32	flags;		/* 0 */
+	__u32	reserved;	/* 0 */
+};
 
 /*
  * WEIR_IOC_TXN, on a queue, which need not be one of those that it is about: sends to
@@ -883,5 +917,6 @@ struct weir_uring_cmd {
 #define WEIR_IOC_NAME		_IOWR(WEIR_IOC_TYPE, 0x16, struct weir_name)
 #define WEIR_IOC_BROWSE		_IOWR(WEIR_IOC_TYPE, 0x17, struct weir_browse)
 #define WEIR_IOC_TXN		_IOWR(WEIR_IOC_TYPE, 0x18, struct weir_txn)
+#define WEIR_IOC_REPLY		_IOWR(WEIR_IOC_TYPE, 0x19, struct weir_reply)
 
 #endif /* _UAPI_LINUX_WEIR_H */
