@@ -80,6 +80,8 @@ struct weir_batch;
 struct weir_ring;
 /* What is to be done as a whole or not at all. */
 struct weir_transaction;
+/* Who asks, and has a place for the answers. */
+struct weir_caller;
 
 /*
  * enum weir_door - the way into the kernel
@@ -207,6 +209,17 @@ int weir_queue_open(const char *name, const struct weir_open_options *options,
  */
 int weir_queue_adopt(int fd, const struct weir_open_options *options,
 		     struct weir_queue **queue);
+
+/*
+ * weir_queue_anonymous - makes a queue without a name, and a handle of it
+ * @create: its limits; without a mode
+ *
+ * It is gone when the handle is closed, or the process ends, unless the descriptor is open
+ * elsewhere too. Of the flags of @options only WEIR_OPEN_COPY counts.
+ */
+int weir_queue_anonymous(const struct weir_create_options *create,
+			 const struct weir_open_options *options,
+			 struct weir_queue **queue);
 
 /*
  * weir_queue_close - closes the handle
@@ -555,6 +568,73 @@ int weir_txn_commit(struct weir_transaction *txn, int64_t timeout_ns);
  * Its batches are still there, and hold what they held. NULL is fine.
  */
 void weir_txn_free(struct weir_transaction *txn);
+
+/* ---- Requests and answers --------------------------------------------- */
+
+struct weir_caller_options {
+	size_t		size;
+	uint32_t	door;		/* enum weir_door */
+	uint32_t	reserved;
+	struct weir_policy policy;	/* of the queue for the answers */
+};
+
+/*
+ * weir_caller_new - makes a place for the answers to what is asked through it
+ * @queue: that the requests go to, open to send; it stays open as long as the caller
+ *
+ * It is a queue without a name: it ends with the caller, also when the process is killed,
+ * and what is answered after that goes nowhere. It is used by one thread at a time, with
+ * @queue. Needs the right to make queues.
+ */
+int weir_caller_new(struct weir_queue *queue,
+		    const struct weir_caller_options *options,
+		    struct weir_caller **caller);
+
+/* weir_caller_free - ends it. NULL is fine. */
+void weir_caller_free(struct weir_caller *caller);
+
+/*
+ * weir_call - sends a request, and waits for the answer to it
+ * @request: it is sent with a header more, "weir-correlation-id"
+ * @timeout_ns: for both
+ * @answer: valid until the next call, answer or end of the caller; settled
+ *
+ * Value: 0, or -errno: as of weir_send_batch(), and nothing was sent; or of the wait:
+ * -ETIMEDOUT, -EINTR, or -ESHUTDOWN when the queue of the requests was destroyed. Then the
+ * request may be answered yet, in vain. Answers to other requests of this caller that come
+ * meanwhile are thrown away: who has several under way asks by weir_ask().
+ */
+int weir_call(struct weir_caller *caller, const struct weir_message *request,
+	      int64_t timeout_ns, const struct weir_view **answer);
+
+/*
+ * weir_ask - sends a request, and does not wait for the answer
+ * @id: filled: by which its answers are known; never 0
+ */
+int weir_ask(struct weir_caller *caller, const struct weir_message *request,
+	     int64_t timeout_ns, uint64_t *id);
+
+/*
+ * weir_answer - waits for the next answer to anything that was asked
+ * @id: filled: the request's; 0: the answer does not say
+ * @answer: as for weir_call()
+ */
+int weir_answer(struct weir_caller *caller, int64_t timeout_ns, uint64_t *id,
+		const struct weir_view **answer);
+
+/*
+ * weir_reply - answers message @i of the batch, and settles it, both or neither
+ * @answer: the request's "weir-correlation-id" is sent back with it
+ * @op: WEIR_ACK, or WEIR_EXTEND: it is still held, for as long as the queue's leases last,
+ *	and may be answered again
+ *
+ * Value: 1; 0 when nobody waits for it any more, and it is settled, or extended, all the
+ * same. Or -errno, and neither was done: -ESTALE when it is not held any more;
+ * -EDESTADDRREQ when nobody asked (desc.flags has no WEIR_DESC_REPLY); -EAGAIN when there
+ * is no room for the answer. Does not wait. Needs no right to the queue of the answers.
+ */
+int weir_reply(struct weir_batch *batch, unsigned int i,
+	       const struct weir_message *answer, int op);
 
 /* ---- Through the program's own io_uring ------------------------------- */
 

@@ -50,25 +50,44 @@ WEIR_PUBLIC int weir_version(struct weir_version *version, size_t size)
 	return ret < 0 ? ret : info_give(version, size, &ours, sizeof(ours));
 }
 
-WEIR_PUBLIC int weir_create(const char *name,
-			    const struct weir_create_options *options)
+/* All of @create but its name. */
+static int create_take(struct weir_create *create,
+		       const struct weir_create_options *options)
 {
 	struct weir_create_options ours;
-	struct weir_create create = { 0 };
-	int ret;
+	int ret = options_take(&ours, sizeof(ours), options);
 
-	ret = options_take(&ours, sizeof(ours), options);
-	if (!ret)
-		ret = name_put(create.name, name);
 	if (ret)
 		return ret;
 	if (ours.reserved)
 		return -EINVAL;
-	create.type = ours.type ? ours.type : WEIR_TYPE_QUEUE;
-	create.flags = ours.flags;
-	create.mode = ours.mode;
-	create.policy = ours.policy;
-	return control_command(WEIR_IOC_CREATE, &create, sizeof(create));
+	*create = (struct weir_create){
+		.type = ours.type ? ours.type : WEIR_TYPE_QUEUE,
+		.flags = ours.flags, .mode = ours.mode, .policy = ours.policy,
+	};
+	return 0;
+}
+
+WEIR_PUBLIC int weir_create(const char *name,
+			    const struct weir_create_options *options)
+{
+	struct weir_create create;
+	int ret = create_take(&create, options);
+
+	if (!ret && create.flags & WEIR_CREATE_ANONYMOUS)
+		ret = -EINVAL;
+	if (!ret)
+		ret = name_put(create.name, name);
+	return ret ? ret : control_command(WEIR_IOC_CREATE, &create, sizeof(create));
+}
+
+int control_anonymous(const struct weir_create_options *options)
+{
+	struct weir_create create;
+	int ret = create_take(&create, options);
+
+	create.flags |= WEIR_CREATE_ANONYMOUS;
+	return ret ? ret : control_command(WEIR_IOC_CREATE, &create, sizeof(create));
 }
 
 WEIR_PUBLIC int weir_destroy(const char *name, unsigned int flags)

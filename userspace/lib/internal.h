@@ -9,6 +9,7 @@
  *   queue.c    the handle; send.c on it
  *   batch.c    receiving and settling; view.c checks what was received
  *   txn.c      both, on several queues at once
+ *   call.c     requests and their answers
  *   browse.c   looking at what is there
  *   prep.c     the same for a ring of the caller's
  *
@@ -61,6 +62,11 @@ struct held_signals {
 
 void signals_hold(struct held_signals *signals);
 void signals_let_go(struct held_signals *signals);
+
+/* ---- control.c -------------------------------------------------------- */
+
+/* The descriptor of a queue without a name, or -errno. */
+int control_anonymous(const struct weir_create_options *options);
 
 /* ---- sysfs.c ---------------------------------------------------------- */
 

@@ -161,6 +161,21 @@ WEIR_PUBLIC int weir_queue_adopt(int fd,
 	return ret ? ret : queue_new(fd, &ours, queue);
 }
 
+WEIR_PUBLIC int weir_queue_anonymous(const struct weir_create_options *create,
+				     const struct weir_open_options *options,
+				     struct weir_queue **queue)
+{
+	int fd, ret;
+
+	fd = control_anonymous(create);
+	if (fd < 0)
+		return fd;
+	ret = weir_queue_adopt(fd, options, queue);
+	if (ret)
+		close(fd);
+	return ret;
+}
+
 static void area_unmap(struct area *area)
 {
 	if (area->base)

@@ -142,6 +142,16 @@ static int plain_txn(const struct weir_txn *txn)
 	return -1;
 }
 
+/* It is 1 or 0, or @answer, as an error; or what cannot be. */
+static int plain_reply(const struct weir_reply *reply)
+{
+	asked = reply->run;
+	if (answer <= 2)
+		return answer;
+	errno = answer;
+	return -1;
+}
+
 static int lie_settle(struct weir_settle *settle)
 {
 	struct weir_run *runs = (void *)(uintptr_t)settle->runs;
@@ -176,6 +186,8 @@ int ioctl(int fd, unsigned long number, ...)
 		return answer < 0 ? lie_fetch(arg) : plain_fetch(arg);
 	case WEIR_IOC_TXN:
 		return plain_txn(arg);
+	case WEIR_IOC_REPLY:
+		return plain_reply(arg);
 	case WEIR_IOC_SETTLE:
 		return answer < 0 ? lie_settle(arg) : plain_settle(arg);
 	}
@@ -438,6 +450,34 @@ static bool dropped(struct weir_batch *batch)
 	       weir_settle(batch, 0, 4, WEIR_ACK) == 4;
 }
 
+static int reply(struct weir_batch *batch, unsigned int i, int op, int value)
+{
+	static const struct weir_message message;
+
+	answer = value;
+	return weir_reply(batch, i, &message, op);
+}
+
+/* What failed is held as before, but for what was too late. */
+static bool answered_or_held(struct weir_batch *batch)
+{
+	answer = 0;
+	return weir_receive(batch, WEIR_NOW) == 4 &&
+	       reply(batch, 4, WEIR_ACK, 1) == -EINVAL &&
+	       reply(batch, 0, WEIR_RELEASE, 1) == -EINVAL &&
+	       reply(batch, 1, WEIR_EXTEND, 1) == 1 && asked.op == WEIR_EXTEND &&
+	       asked.offset == 11 && asked.count == 1 &&
+	       statuses(batch, WEIR_HELD, WEIR_HELD, WEIR_HELD, WEIR_HELD) &&
+	       reply(batch, 0, WEIR_ACK, EAGAIN) == -EAGAIN &&
+	       reply(batch, 0, WEIR_ACK, 0) == 0 &&
+	       reply(batch, 0, WEIR_ACK, 1) == -ESTALE &&
+	       reply(batch, 2, WEIR_ACK, ESTALE) == -ESTALE &&
+	       reply(batch, 3, WEIR_ACK, 2) == -EBADMSG &&
+	       statuses(batch, 0, WEIR_HELD, -ESTALE, WEIR_HELD) &&
+	       reply(batch, 1, WEIR_ACK, 1) == 1 &&
+	       statuses(batch, 0, 0, -ESTALE, WEIR_HELD);
+}
+
 static bool with_batch(int fd, bool (*test)(struct weir_batch *batch))
 {
 	struct weir_batch *batch;
@@ -549,6 +589,7 @@ int main(void)
 	ok(with_batch(fd, extended_in_a_ring), "both through a ring");
 	ok(with_batch(fd, committed_or_held), "a transaction is done, or all is held");
 	ok(with_batch(fd, dropped), "one that is dropped leaves all as it was");
+	ok(with_batch(fd, answered_or_held), "what is answered is settled, or held");
 	ok(headers_round_trip(), "headers come back as they were put");
 	ok(receipts_told(), "a receipt is the kernel's, and long enough");
 	ok(options_sized(fd), "options that are newer than the library");

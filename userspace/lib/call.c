@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: MIT
+/* Requests and their answers. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "internal.h"
+
+#define CORRELATION	"weir-correlation-id"
+
+/* Of a header with that name, without its value and what aligns it. */
+#define CORRELATION_SIZE	(sizeof(struct weir_header) + sizeof(CORRELATION) + 8)
+
+struct weir_caller {
+	struct weir_queue *requests;	/* the program's */
+	struct weir_queue *answers;	/* ours, without a name */
+	struct weir_batch *batch;	/* of answers, settled */
+	unsigned int	at;		/* those before it were given out */
+	uint64_t	last_id;
+};
+
+static int answers_open(struct weir_caller *caller,
+			const struct weir_caller_options *options)
+{
+	const struct weir_create_options create = {
+		.size = sizeof(create), .policy = options->policy,
+	};
+	const struct weir_open_options open = {
+		.size = sizeof(open), .flags = WEIR_OPEN_COPY, .door = options->door,
+	};
+	const struct weir_batch_options batch = {
+		.size = sizeof(batch), .flags = WEIR_BATCH_SETTLED,
+	};
+	int ret = weir_queue_anonymous(&create, &open, &caller->answers);
+
+	return ret ? ret : weir_batch_new(caller->answers, &batch, &caller->batch);
+}
+
+WEIR_PUBLIC int weir_caller_new(struct weir_queue *queue,
+				const struct weir_caller_options *options,
+				struct weir_caller **caller)
+{
+	struct weir_caller_options ours;
+	struct weir_caller *new;
+	int ret = options_take(&ours, sizeof(ours), options);
+
+	if (ret)
+		return ret;
+	if (ours.reserved)
+		return -EINVAL;
+	new = calloc(1, sizeof(*new));
+	if (!new)
+		return -ENOMEM;
+	new->requests = queue;
+	ret = answers_open(new, &ours);
+	if (ret)
+		weir_caller_free(new);
+	else
+		*caller = new;
+	return ret;
+}
+
+WEIR_PUBLIC void weir_caller_free(struct weir_caller *caller)
+{
+	if (!caller)
+		return;
+	weir_batch_free(caller->batch);
+	weir_queue_close(caller->answers);
+	free(caller);
+}
+
+/* The headers of @message and one more, in memory to be freed: 0 or -errno. */
+static int correlate(struct weir_message *message, const void *value, size_t len,
+		     void **block)
+{
+	size_t used = message->headers_len;
+	size_t room = used + CORRELATION_SIZE + len;
+	int ret;
+
+	*block = malloc(room);
+	if (!*block)
+		return -ENOMEM;
+	if (used)
+		memcpy(*block, (void *)(uintptr_t)message->headers, used);
+	ret = weir_header_append(*block, room, &used, CORRELATION, value, len);
+	message->headers = (uintptr_t)*block;
+	message->headers_len = used;
+	return ret;
+}
+
+WEIR_PUBLIC int weir_ask(struct weir_caller *caller,
+			 const struct weir_message *request, int64_t timeout_ns,
+			 uint64_t *id)
+{
+	struct weir_message message = *request;
+	struct weir_options options = { .flags = 0 };
+	char text[17];
+	void *block;
+	int ret;
+
+	if (message.options_len && message.options_len != sizeof(options))
+		return -EINVAL;
+	if (message.options_len)
+		memcpy(&options, (void *)(uintptr_t)message.options, sizeof(options));
+	options.flags |= WEIR_OPTION_REPLY;
+	options.reply = caller->answers->fd;
+	message.options = (uintptr_t)&options;
+	message.options_len = sizeof(options);
+	snprintf(text, sizeof(text), "%016" PRIx64, ++caller->last_id);
+	ret = correlate(&message, text, strlen(text), &block);
+	if (!ret)
+		ret = weir_send_batch(caller->requests, &message, 1, timeout_ns, NULL);
+	free(block);
+	if (ret > 0)
+		*id = caller->last_id;
+	return ret > 0 ? 0 : ret;
+}
+
+/* The last header of that name: what forwards may have put its own before it. */
+static bool correlation_of(const struct weir_view *view, struct weir_header_view *found)
+{
+	struct weir_header_view header;
+	size_t at = 0;
+	bool any = false;
+
+	while (weir_header_next(view, &at, &header) > 0) {
+		if (header.name_len != strlen(CORRELATION) ||
+		    memcmp(header.name, CORRELATION, header.name_len))
+			continue;
+		*found = header;
+		any = true;
+	}
+	return any;
+}
+
+/* Which request it answers; 0: none that can be told. */
+static uint64_t answered_id(const struct weir_view *view)
+{
+	struct weir_header_view header;
+	char text[17] = "", *end;
+	uint64_t id;
+
+	if (!correlation_of(view, &header) || header.value_len != sizeof(text) - 1)
+		return 0;
+	memcpy(text, header.value, header.value_len);
+	id = strtoull(text, &end, 16);
+	return *end ? 0 : id;
+}
+
+/* Until there is an answer, or there are no requests any more: 0 or -errno. */
+static int answer_wait(struct weir_caller *caller, int64_t deadline)
+{
+	struct pollfd fds[] = {
+		{ .fd = caller->answers->fd, .events = POLLIN },
+		{ .fd = caller->requests->fd },
+	};
+	struct held_signals signals = { .held = false };
+	struct timespec ts;
+	int ret;
+
+	signals_hold(&signals);
+	ret = weir_receive(caller->batch, WEIR_NOW);
+	if (ret == -EAGAIN && deadline) {
+		ret = ppoll(fds, ARRAY_SIZE(fds), timespec_of(time_left(deadline), &ts),
+			    &signals.before);
+		ret = ret < 0 ? -errno : ret ? weir_receive(caller->batch, WEIR_NOW) :
+					       -ETIMEDOUT;
+		if (ret == -EAGAIN && fds[1].revents)
+			ret = -ESHUTDOWN;
+	}
+	signals_let_go(&signals);
+	if (ret > 0)
+		caller->at = 0;
+	return ret > 0 ? 0 : ret;
+}
+
+static int answer_next(struct weir_caller *caller, int64_t deadline, uint64_t *id,
+		       const struct weir_view **answer)
+{
+	int ret = 0;
+
+	while (caller->at >= weir_batch_count(caller->batch)) {
+		ret = answer_wait(caller, deadline);
+		/* It may have been woken by what is no answer. */
+		if (ret && (ret != -EAGAIN || !deadline))
+			return ret;
+	}
+	*answer = weir_batch_view(caller->batch, caller->at++);
+	*id = answered_id(*answer);
+	return 0;
+}
+
+WEIR_PUBLIC int weir_answer(struct weir_caller *caller, int64_t timeout_ns,
+			    uint64_t *id, const struct weir_view **answer)
+{
+	return answer_next(caller, deadline_of(timeout_ns), id, answer);
+}
+
+WEIR_PUBLIC int weir_call(struct weir_caller *caller,
+			  const struct weir_message *request, int64_t timeout_ns,
+			  const struct weir_view **answer)
+{
+	int64_t deadline = deadline_of(timeout_ns);
+	uint64_t asked, id;
+	int ret;
+
+	ret = weir_ask(caller, request, timeout_ns, &asked);
+	if (ret)
+		return ret;
+	do {
+		ret = answer_next(caller, deadline, &id, answer);
+	} while (!ret && id != asked);
+	return ret;
+}
+
+/* One command, of which the batch learns as of a settlement. */
+static int reply_run(struct weir_batch *batch, unsigned int i,
+		     const struct weir_message *answer, int op)
+{
+	struct command command;
+	struct weir_reply reply;
+	int ret;
+
+	ret = batch_begin_settle(batch, i, 1, (struct fate){ .op = op }, &command);
+	if (ret)
+		return ret;
+	if (!batch->nr_settle) {
+		batch_abandon(batch);
+		return -ESTALE;
+	}
+	reply = (struct weir_reply){
+		.run = batch->settle[0], .message = (uintptr_t)answer,
+	};
+	command.number = WEIR_IOC_REPLY;
+	command.arg = &reply;
+	command.size = sizeof(reply);
+	ret = queue_run(batch->queue, &command);
+	if (ret > 1)
+		ret = -EBADMSG;
+	if (ret == -ESTALE)
+		batch->settle[0].status = ret;
+	batch_complete(batch, ret);
+	return ret;
+}
+
+WEIR_PUBLIC int weir_reply(struct weir_batch *batch, unsigned int i,
+			   const struct weir_message *answer, int op)
+{
+	const struct weir_view *view = weir_batch_view(batch, i);
+	struct weir_message message = *answer;
+	struct weir_header_view header;
+	void *block = NULL;
+	int ret = 0;
+
+	if (!view || (op != WEIR_ACK && op != WEIR_EXTEND))
+		return -EINVAL;
+	if (weir_batch_status(batch, i) != WEIR_HELD)
+		return -ESTALE;
+	if (correlation_of(view, &header))
+		ret = correlate(&message, header.value, header.value_len, &block);
+	if (!ret)
+		ret = reply_run(batch, i, &message, op);
+	free(block);
+	return ret;
+}
