@@ -41,7 +41,7 @@ offers() {
 }
 
 test_commands() {
-	offers se = send
+	offers se = send serve
 	offers -j rec = recv
 	offers nonsense '' = ''
 	offers queue '' = alter browse create destroy list move purge redrive show

@@ -232,6 +232,30 @@ const struct verb verbs[] = {
 "it was delivered, when it ended, and who ended it: user, process and name; - is\n"
 "none. What is no receipt is left out, and said so, and the status is 1.\n",
 	}, {
+		.name = "call", .words = "NAME [MESSAGE]",
+		.least = 1, .most = 2, .takes_queue = true,
+		.options = BIT(OPT_TIMEOUT) | BIT(OPT_FORMAT),
+		.run = call_queue,
+		.summary = "send a request, and print the answer",
+		.text =
+"Sends MESSAGE, or all of standard input, as a request, waits for the answer, and\n"
+"prints it, followed by a newline. Needs the right to make queues, for the answer.\n",
+	}, {
+		.name = "serve", .words = "NAME -- COMMAND [WORD...]",
+		.least = 1, .most = -1U, .takes_queue = true,
+		.options = BIT(OPT_COUNT) | BIT(OPT_LEASE) | BIT(OPT_NAME),
+		.run = serve_queue,
+		.summary = "answer requests by a command",
+		.text =
+"Runs COMMAND for each message, one after the other, with the message as standard\n"
+"input. If it succeeds, its standard output is the answer, where one was asked for,\n"
+"and the message is settled, both or neither. If it fails, the message goes back:\n"
+"--backoff and --max-deliveries of the queue say when, and how often. With -n ends\n"
+"after N messages.\n"
+"\n"
+"It holds a message for as long as COMMAND takes, without --lease. With it, what is\n"
+"not answered in time is delivered to others, and only one of them has answered.\n",
+	}, {
 		.name = "doctor", .words = "", .run = doctor,
 		.summary = "look for what is wrong on this machine",
 		.text =

@@ -259,6 +259,8 @@ enum status queue_purge(const struct args *args);
 enum status queue_destroy(const struct args *args);
 enum status send_messages(const struct args *args);
 enum status receive_messages(const struct args *args);
+enum status call_queue(const struct args *args);
+enum status serve_queue(const struct args *args);
 enum status doctor(const struct args *args);
 enum status help(const struct args *args);
 enum status complete(const struct args *args);
