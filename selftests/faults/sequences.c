@@ -27,6 +27,18 @@ static long create(struct scene *scene)
 	return raw_ioctl(scene->control, WEIR_IOC_CREATE, &create);
 }
 
+/* The descriptor is as far as it goes, or there is none, and nothing else either. */
+static long create_anonymous(struct scene *scene)
+{
+	struct weir_create create = {
+		.type = WEIR_TYPE_QUEUE, .flags = WEIR_CREATE_ANONYMOUS,
+		.policy = { .max_messages = 64, .max_bytes = 2 << 20 },
+	};
+
+	scene->fd = raw_ioctl(scene->control, WEIR_IOC_CREATE, &create);
+	return scene->fd < 0 ? scene->fd : 0;
+}
+
 static const char *usable(struct scene *scene, long value)
 {
 	if (scene->fd < 0)
@@ -265,6 +277,7 @@ static long watch(struct scene *scene)
 
 const struct sequence sequences[] = {
 	{ "create", .no_queue = true, .call = create, .verify = usable },
+	{ "create without a name", .no_queue = true, .call = create_anonymous, .verify = usable },
 	{ "open", .closed = true, .call = open_node, .verify = usable },
 	{ "send", .want = 1, .call = send_one, .verify = sent },
 	{ "send a batch", .want = BATCH, .partly = true, .call = send_batch, .verify = sent },
