@@ -86,6 +86,13 @@ int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options
 	return ret;
 }
 
+bool weir_draft_is_told(const struct weir_queue *queue, const struct weir_entry *draft,
+			const struct weir_queue *to)
+{
+	return weir_entry_bound(queue, draft) &&
+	       weir_index_extra(&queue->index, draft->slot)->bonds->receipts == to->address;
+}
+
 void weir_draft_unbind(struct weir_queue *queue, struct weir_entry *draft)
 {
 	struct weir_extra *extra = weir_index_extra(&queue->index, draft->slot);

@@ -291,6 +291,9 @@ void weir_queue_receipt_init(struct weir_queue *queue);
  */
 int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options,
 		    struct weir_extra *extra);
+/* weir_draft_is_told() - whether @draft has a receipt in @to */
+bool weir_draft_is_told(const struct weir_queue *queue, const struct weir_entry *draft,
+			const struct weir_queue *to);
 /* weir_draft_unbind() - @draft, which has wishes, is not sent; may sleep */
 void weir_draft_unbind(struct weir_queue *queue, struct weir_entry *draft);
 

@@ -39,7 +39,15 @@ static int weir_txn_add_queues(struct weir_deeds *all)
 	return 0;
 }
 
-/* @deed's drafts are given up. What that frees in @room's queue it needs, and is no news. */
+/* So much in @room's queue is given back, which is needed, and no news. */
+static void weir_room_add(struct weir_room *room, u32 size)
+{
+	room->freed++;
+	room->messages++;
+	room->units += weir_units(size);
+}
+
+/* @deed's drafts are given up, and those for receipts of them. */
 static void weir_deed_abort(struct weir_deed *deed, struct weir_room *room)
 {
 	struct weir_queue *queue = deed->queue;
@@ -47,10 +55,11 @@ static void weir_deed_abort(struct weir_deed *deed, struct weir_room *room)
 
 	if (!deed->drafts.first)
 		return;
-	for (entry = deed->drafts.first; entry && queue == room->queue; entry = entry->next) {
-		room->freed++;
-		room->messages++;
-		room->units += weir_units(entry->size);
+	for (entry = deed->drafts.first; entry && room->queue; entry = entry->next) {
+		if (queue == room->queue)
+			weir_room_add(room, entry->size);
+		if (weir_draft_is_told(queue, entry, room->queue))
+			weir_room_add(room, sizeof(struct weir_receipt));
 	}
 	weir_queue_abort(queue, &deed->drafts, &deed->drafts.first);
 }

@@ -170,6 +170,51 @@ TEST_F(receipt, txn)
 	EXPECT_EQ(-ENOBUFS, door_command(raw_open(self->name, O_RDWR), WEIR_IOC_TXN, &txn));
 }
 
+/*
+ * One that sends where its own receipts go waits for both rooms, asleep: what it gives back
+ * meanwhile is no reason to try again.
+ */
+TEST_F(receipt, txn_waits)
+{
+	struct weir_options options;
+	struct weir_message message = { .data = raw_address("told"), .len = 4 };
+	struct weir_message with;
+	char small[WEIR_NAME_SIZE];
+	struct weir_part parts[2] = {
+		{ .fd = self->writer, .items = raw_address(&with), .count = 1 },
+		{ .items = raw_address(&message), .count = 1 },
+	};
+	struct weir_txn txn = { .parts = raw_address(parts), .count = 2, .timeout_ns = -1 };
+	pid_t child;
+	int fd, n;
+
+	ASSERT_EQ(0, raw_create_sized(raw_name(small), 2, 1 << 13));
+	fd = raw_open(small, O_RDWR);
+	ASSERT_EQ(1, raw_write(fd, "x", 1));
+	options = receipt_options(fd, 1);
+	with = message;
+	with.options = raw_address(&options);
+	with.options_len = sizeof(options);
+	parts[1].fd = fd;
+	child = proc_fork();
+	if (!child)
+		_exit(door_command(raw_open(self->name, O_RDWR), WEIR_IOC_TXN, &txn));
+	wait_waiters(small, 1);
+	/* Who tried again and again would be seen at it. */
+	for (n = 0; n < 100; n++) {
+		wait_until(proc_state(child) == 'S');
+		if (raw_figure(small, "bytes") != WEIR_ALIGN)
+			n = 0;
+		nanosleep(&(struct timespec){ .tv_nsec = 100000 }, NULL);
+	}
+	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
+	EXPECT_EQ(1, raw_purge(small));
+	EXPECT_EQ(0, proc_wait(child));
+	EXPECT_EQ(1, raw_figure(self->name, "sent"));
+	EXPECT_EQ(2, raw_figure(small, "sent"));
+	EXPECT_EQ(0, raw_destroy_force(small));
+}
+
 /* The one who sends is killed: before, nothing was sent, and nothing is kept for it. */
 TEST_F(receipt, sender_is_killed)
 {
