@@ -190,7 +190,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 		const struct history_record *r = check_record(check, records[i]);
 		uint8_t op = r->op;
 
-		check->wishes |= op == HISTORY_SEND && r->flags;
+		check->wishes |= op == HISTORY_SEND && (r->flags || r->key);
 		if (op == HISTORY_BURIED)
 			check->most = r->flags >> HISTORY_TIME_SHIFT;
 		stays += op == HISTORY_SEND || op == HISTORY_TAKE || op == HISTORY_MORE;
@@ -204,6 +204,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->nr_messages = 0;
 	check->nr_stays = 0;
 	check_lives(check);
+	check_keyed(check);
 	check_order(check);
 	free(check->messages);
 	check_calls(check);

@@ -7,6 +7,7 @@
  *	graves.c	dead letters are messages of another queue: what is sent there
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
+ *	keyed.c	by order key: one at a time, in order; so those behind are not ready
  *	order.c	over all: offsets against sending, first deliveries against
  *		offsets, each call against what was there all the time, the end
  *
@@ -70,6 +71,9 @@ struct check_message {
 	uint32_t send;		/* its record */
 	uint32_t first;		/* that of its first delivery, if that is certain */
 	uint32_t stay;		/* the last one, or CHECK_NONE */
+	uint32_t ready;		/* the one before its first delivery, or CHECK_NONE */
+	uint32_t delivery;	/* its first delivery that is known, or CHECK_NONE */
+	uint64_t gone_since, gone; /* if it has a key: it may be, and it is by then */
 	uint32_t died;		/* the client with which its last lease ended, or CHECK_NONE */
 	bool seen;		/* delivered */
 };
@@ -94,7 +98,7 @@ struct check {
 	size_t count;
 	uint32_t drained;	/* a record, or CHECK_NONE */
 	uint32_t most;		/* deliveries; 0: not known */
-	bool wishes;		/* priorities, or delays */
+	bool wishes;		/* priorities, delays, or keys */
 	struct check_takers takes;	/* unknown ones */
 	struct check_takers enders;	/* unknown ones that settle; purges */
 	struct check_message *messages;
@@ -130,6 +134,7 @@ size_t check_takers_before(const struct check_takers *takers, uint64_t before);
 void check_graves(struct check *check);
 void check_join(struct check *check);
 void check_lives(struct check *check);
+void check_keyed(struct check *check);
 void check_order(struct check *check);
 void check_calls(struct check *check);
 

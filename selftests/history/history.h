@@ -92,6 +92,8 @@ struct history_record {
 	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many;
 				 * BURIED: the offset in the dead letter queue
 				 */
+	uint32_t key;		/* SEND: its order key; 0: none, or they mean nothing there */
+	uint32_t unused;
 	uint16_t target;	/* the queue */
 	uint8_t op;		/* enum history_op */
 	uint8_t outcome;	/* enum history_outcome */
@@ -113,7 +115,7 @@ static inline uint32_t history_time_flags(uint64_t ns)
 	return (uint32_t)(ns >> HISTORY_TIME_UNIT) << HISTORY_TIME_SHIFT;
 }
 
-_Static_assert(sizeof(struct history_record) == 56, "logs are files");
+_Static_assert(sizeof(struct history_record) == 64, "logs are files");
 
 /* The log of one client. */
 struct history_log {
@@ -154,6 +156,8 @@ enum history_fault {
 	HISTORY_REFUSED,	/* ESTALE to the holder */
 	HISTORY_PRIORITY,	/* a lower priority, while a higher one was ready */
 	HISTORY_EARLY,		/* delivered before its time */
+	HISTORY_KEY_SHARED,	/* delivered while another of its key was not gone */
+	HISTORY_KEY_ORDER,	/* delivered before another of its key that was before it */
 	HISTORY_TOO_OFTEN,	/* delivered more often than the queue allows */
 	HISTORY_DEAD_EARLY,	/* dead, and neither given up nor delivered so often */
 	HISTORY_DEAD_TWICE,	/* two dead letters of one message */

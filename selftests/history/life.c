@@ -330,12 +330,8 @@ static void life_settles(struct life *life)
 	}
 }
 
-/*
- * When a lease that nobody acknowledged ended: @since it may be over, and @back it
- * certainly is.
- */
-static void lease_end(const struct life *life, const struct lease *lease, uint64_t *since,
-		      uint64_t *back)
+void life_lease_end(const struct life *life, const struct lease *lease, uint64_t *since,
+		    uint64_t *back)
 {
 	const struct history_record *delivery = life_record(life, lease->delivery);
 	const struct history_record *causes[] = {
@@ -423,6 +419,7 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 	uint64_t never = life->check->history->never;
 	uint64_t since = send->invoked + history_time(send), back = send->returned;
 	const struct lease *lease = NULL;
+	uint32_t stay;
 
 	if (i < life->nr_leases)
 		next = life_delivery(life, i);
@@ -435,7 +432,7 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 		lease = &life->leases[i - 1];
 		if (lease->acked == CHECK_NONE &&
 		    !(life_record(life, lease->delivery)->flags & HISTORY_SETTLED)) {
-			lease_end(life, lease, &since, &back);
+			life_lease_end(life, lease, &since, &back);
 		} else if (!next) {
 			return;
 		} else {
@@ -446,7 +443,8 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 				    lease->acked, life->leases[i].delivery);
 	}
 	if (next) {
-		life_stay(life, i, since, back);
+		stay = life_stay(life, i, since, back);
+		message->ready = i ? message->ready : stay;
 		return;
 	}
 	if (life->buried != CHECK_NONE)
@@ -456,6 +454,7 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 		return;
 	message->missing = since;
 	message->stay = life_stay(life, i, since, back);
+	message->ready = i ? message->ready : message->stay;
 	message->died = lease ? lease_died(life, lease) : CHECK_NONE;
 }
 
@@ -499,7 +498,10 @@ static void life_judge(struct life *life)
 	message = &check->messages[check->nr_messages++];
 	*message = (struct check_message){
 		.send = life->send, .stay = CHECK_NONE, .died = CHECK_NONE, .seen = life->nr_leases,
+		.ready = CHECK_NONE, .delivery = CHECK_NONE,
 	};
+	if (life->nr_leases)
+		message->delivery = life->leases[0].delivery;
 	life_offsets(life);
 	message->offset = life->offset;
 	life_counts(life);
@@ -511,6 +513,8 @@ static void life_judge(struct life *life)
 	life_keys(life, message);
 	for (i = 0; i <= life->nr_leases; i++)
 		life_between(life, i, message);
+	if (send->key)
+		life_gone(life, message);
 }
 
 static uint64_t identity(const struct history_record *r)

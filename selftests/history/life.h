@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What happened to one message, as life.c puts it together; and life_dead.c its end. */
+/* What happened to one message, as life.c puts it together. */
 #ifndef WEIR_SELFTESTS_LIFE_H
 #define WEIR_SELFTESTS_LIFE_H
 
@@ -35,6 +35,16 @@ static inline struct history_record *life_delivery(const struct life *life, size
 {
 	return check_record(life->check, life->leases[i].delivery);
 }
+
+/*
+ * When a lease that nobody acknowledged ended: @since it may be over, and @back it
+ * certainly is.
+ */
+void life_lease_end(const struct life *life, const struct lease *lease, uint64_t *since,
+		    uint64_t *back);
+
+/* life_gone.c: since when it may be gone, and by when it is */
+void life_gone(const struct life *life, struct check_message *message);
 
 /* life_dead.c */
 

@@ -20,7 +20,7 @@
 struct log_head {
 	uint64_t magic;
 	uint64_t seed;
-	uint64_t unused[5];
+	uint64_t unused[6];
 };
 
 _Static_assert(sizeof(struct log_head) == sizeof(struct history_record), "one block");

@@ -47,6 +47,9 @@ enum model_mutant {
 	MODEL_LATE,		/* an acknowledgement is taken that comes after its time */
 	MODEL_LOW_FIRST,	/* a lower priority is delivered first */
 	MODEL_TOO_SOON,		/* what was to wait does not */
+	MODEL_KEY_TWO,		/* two of a key are out */
+	MODEL_KEY_SWAP,		/* or come in another order */
+	MODEL_KEY_STUCK,	/* or the next one is forgotten */
 	MODEL_TOO_OFTEN,	/* one delivery more than may be */
 	MODEL_DEAD_LOST,	/* what is dead is nowhere */
 	MODEL_DEAD_TWICE,	/* or has two dead letters */
@@ -64,6 +67,7 @@ struct model_plan {
 	bool timed;		/* leases end, are extended, and what is released may wait */
 	bool dead;		/* there are dead letters */
 	bool wishes;		/* priorities and delays */
+	bool keyed;		/* order keys */
 	bool shared;		/* every two clients have a description in common */
 	bool rough;		/* what the dead held comes back nobody knows when, and
 				 * at the end nobody waits for calls to return */

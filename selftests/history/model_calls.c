@@ -32,6 +32,14 @@ static uint32_t slot_producer(const struct slot *slot)
 	return slot->client * MODEL_QUEUES + slot->queue;
 }
 
+/* Some have many messages. */
+static uint8_t model_pick_key(struct model *model)
+{
+	if (!model->plan->keyed || !chance(model, 4))
+		return 0;
+	return 1 + chance(model, 1 + chance(model, MODEL_KEYS));
+}
+
 static void begin_send(struct model *model, struct slot *slot)
 {
 	unsigned int i;
@@ -49,6 +57,7 @@ static void begin_send(struct model *model, struct slot *slot)
 		r.producer = slot_producer(slot);
 		r.seq = slot->seqs[slot->queue] + i;
 		r.flags = slot->priority | slot->time << HISTORY_TIME_SHIFT;
+		r.key = slot->keys[i] = model_pick_key(model);
 		slot_log(model, slot, r);
 	}
 }
@@ -239,11 +248,12 @@ static uint64_t slot_until(const struct model *model, const struct slot *slot)
 static void effect_send(struct model *model, struct slot *slot)
 {
 	struct model_queue *queue = &model->queues[slot->queue];
-	const struct model_wish wish = {
+	struct model_wish wish = {
 		.priority = slot->priority, .until = slot->time ? slot_until(model, slot) : 0,
 	};
 
 	while (slot->got < slot->asked && queue->held < model->plan->capacity) {
+		wish.key = slot->keys[slot->got];
 		slot->messages[slot->got] = model_send(queue, &model->wrong, slot_producer(slot),
 						       slot->seqs[slot->queue] + slot->got,
 						       slot->told, wish);

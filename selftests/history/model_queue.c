@@ -3,8 +3,7 @@
 
 #include "model_queue.h"
 
-/* Most calls are over by then, and all. */
-#define CALL_TIME	1000
+/* All calls are over by then. */
 #define CALLS_TIME	45000
 /* A lease that lasts so long yet will be had by another before it is over. */
 #define EARLY_TIME	60000
@@ -26,7 +25,7 @@ static void *grow(void *memory, size_t *room, size_t size)
 	return memory;
 }
 
-static void list_add(struct model_list *list, uint32_t message)
+void model_list_add(struct model_list *list, uint32_t message)
 {
 	if (list->count == list->room)
 		list->at = grow(list->at, &list->room, sizeof(*list->at));
@@ -47,11 +46,11 @@ static bool heap_before(const struct model_queue *queue, const struct model_list
 	return queue->messages[heap->at[i]].offset < queue->messages[heap->at[j]].offset;
 }
 
-static void heap_add(struct model_queue *queue, struct model_list *heap, uint32_t message)
+void model_heap_add(struct model_queue *queue, struct model_list *heap, uint32_t message)
 {
 	size_t i = heap->count;
 
-	list_add(heap, message);
+	model_list_add(heap, message);
 	for (; i && heap_before(queue, heap, i, (i - 1) / 2); i = (i - 1) / 2)
 		swap(&heap->at[i], &heap->at[(i - 1) / 2]);
 }
@@ -125,6 +124,7 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 	queue->told = told;
 	message = queue_insert(queue, producer, seq);
 	queue->messages[message].priority = wish.priority;
+	queue->messages[message].key = wish.key;
 	queue->messages[message].since = wrong->now;
 	if (model_strikes(wrong, MODEL_DROP, true)) {
 		queue->messages[message].state = MODEL_GONE;
@@ -135,11 +135,13 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 		queue_time(queue, &queue->messages[message], wish.until);
 		return message;
 	}
-	list_add(ready, message);
+	if (model_key_join(queue, wrong, message))
+		return message;
+	model_list_add(ready, message);
 	if (model_strikes(wrong, MODEL_SEND_TWICE, true))
-		list_add(ready, queue_insert(queue, producer, seq));
+		model_list_add(ready, queue_insert(queue, producer, seq));
 	if (model_strikes(wrong, MODEL_INVENT, true))
-		list_add(ready, queue_insert(queue, producer, seq + 1000000));
+		model_list_add(ready, queue_insert(queue, producer, seq + 1000000));
 	if (model_strikes(wrong, MODEL_SWAP, ready->count - ready->head > 30))
 		swap(&ready->at[ready->count - 2], &ready->at[ready->count - 29]);
 	return message;
@@ -178,7 +180,7 @@ static uint32_t queue_next(struct model_queue *queue, struct model_wrong *wrong,
 
 	/* If the first in line came back in that time, it may have come too late. */
 	if (model_strikes(wrong, MODEL_BACK_MIXED, told && back->count > 3 &&
-			  queue->messages[back->at[0]].since + CALL_TIME < wrong->invoked))
+			  queue->messages[back->at[0]].since + MODEL_CALL_TIME < wrong->invoked))
 		return back->at[--back->count];
 	if (back->count)
 		return heap_take(queue, back);
@@ -227,11 +229,17 @@ static void queue_bury(struct model_queue *queue, struct model_wrong *wrong, uin
 	letter->died.given_up = given_up;
 }
 
-static void queue_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
-		      bool given_up)
+static void queue_gone(struct model_queue *queue, struct model_wrong *wrong, uint32_t index)
 {
 	queue->messages[index].state = MODEL_GONE;
 	queue->held--;
+	model_key_leave(queue, wrong, index);
+}
+
+static void queue_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
+		      bool given_up)
+{
+	queue_gone(queue, wrong, index);
 	if (model_strikes(wrong, MODEL_DEAD_LOST, true))
 		return;
 	queue_bury(queue, wrong, index, given_up);
@@ -260,13 +268,15 @@ static void queue_give_back(struct model_queue *queue, struct model_wrong *wrong
 		queue_die(queue, wrong, index, false);
 		return;
 	}
+	if (model_key_join(queue, wrong, index))
+		return;
 	if (model_strikes(wrong, MODEL_BACK_LAST, ready->count - ready->head > 30 &&
 						  message->deliveries))
-		list_add(ready, index);
+		model_list_add(ready, index);
 	else if (message->deliveries)
-		heap_add(queue, back_of(queue, index), index);
+		model_heap_add(queue, back_of(queue, index), index);
 	else
-		heap_add(queue, &queue->late[message->priority], index);
+		model_heap_add(queue, &queue->late[message->priority], index);
 	message->since_late = !message->deliveries;
 	message->state = message->deliveries ? MODEL_BACK : MODEL_READY;
 	message->since = wrong->now;
@@ -286,8 +296,7 @@ static void queue_do(struct model_queue *queue, struct model_wrong *wrong, uint3
 	struct model_message *message = &queue->messages[index];
 
 	if (fate.op == HISTORY_ACK || (fate.op == HISTORY_TERM && !queue->heir)) {
-		message->state = MODEL_GONE;
-		queue->held--;
+		queue_gone(queue, wrong, index);
 		if (queue->heir && model_strikes(wrong, MODEL_UNDEAD, true))
 			queue_bury(queue, wrong, index, true);
 	} else if (fate.op == HISTORY_TERM) {
@@ -329,7 +338,7 @@ bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t
 		return false;
 	if (ack && model_strikes(wrong, MODEL_RESURRECT, right)) {
 		queue->held++;
-		heap_add(queue, back_of(queue, index), index);
+		model_heap_add(queue, back_of(queue, index), index);
 	}
 	queue_do(queue, wrong, index, fate);
 	return true;
@@ -396,11 +405,10 @@ void model_lose_tail(struct model_queue *queue, struct model_wrong *wrong)
 uint32_t model_purge(struct model_queue *queue)
 {
 	struct model_wrong right = { 0 };
-	uint32_t index, purged = 0;
+	uint32_t index, purged = model_key_purge(queue);
 
 	while ((index = queue_next(queue, &right, false)) != MODEL_NOTHING) {
-		queue->messages[index].state = MODEL_GONE;
-		queue->held--;
+		queue_gone(queue, &right, index);
 		purged++;
 	}
 	return purged;
@@ -416,4 +424,6 @@ void model_queue_free(struct model_queue *queue)
 		free(queue->late[i].at);
 		free(queue->back[i].at);
 	}
+	for (i = 0; i <= MODEL_KEYS; i++)
+		free(queue->chains[i].behind.at);
 }

@@ -4,13 +4,18 @@
 
 #include "model.h"
 
-enum model_state { MODEL_READY, MODEL_BACK, MODEL_LEASED, MODEL_DELAYED, MODEL_GONE };
+enum model_state {
+	MODEL_READY, MODEL_BACK, MODEL_LEASED, MODEL_DELAYED, MODEL_BEHIND, MODEL_GONE,
+};
 
 #define MODEL_NEVER	UINT64_MAX
+#define MODEL_KEYS	6
+/* Most calls are over by then. */
+#define MODEL_CALL_TIME	1000
 
 struct model_message {
 	uint64_t offset;
-	uint8_t priority;
+	uint8_t priority, key;
 	struct { uint64_t offset; uint32_t deliveries; uint16_t target; bool given_up; } died;
 	uint32_t producer, seq;
 	uint32_t deliveries;
@@ -28,6 +33,12 @@ struct model_list {
 	size_t head, count, room;
 };
 
+/* Those of one key: the one that is not behind, and one more; 0: none. */
+struct model_chain {
+	uint32_t head;
+	struct model_list behind;
+};
+
 struct model_queue {
 	struct model_message *messages;
 	size_t count, room;
@@ -36,6 +47,7 @@ struct model_queue {
 	struct model_list ready[MODEL_PRIORITIES];	/* messages by index */
 	struct model_list late[MODEL_PRIORITIES];	/* that had to wait: a heap by offset */
 	struct model_list back[MODEL_PRIORITIES];	/* likewise */
+	struct model_chain chains[MODEL_KEYS + 1];	/* by key */
 	struct model_queue *heir;	/* NULL: none */
 	uint64_t next_offset;
 	unsigned int held;		/* ready or leased */
@@ -55,7 +67,7 @@ struct model_wrong {
 
 /* Of a message: @until it waits. */
 struct model_wish {
-	uint8_t priority;
+	uint8_t priority, key;
 	uint64_t until;
 };
 
@@ -84,6 +96,18 @@ void model_lose_tail(struct model_queue *queue, struct model_wrong *wrong);
 uint32_t model_purge(struct model_queue *queue);
 size_t model_depth(const struct model_queue *queue);
 void model_queue_free(struct model_queue *queue);
+void model_list_add(struct model_list *list, uint32_t message);
+/* By offset. */
+void model_heap_add(struct model_queue *queue, struct model_list *heap, uint32_t message);
 bool model_strikes(struct model_wrong *wrong, enum model_mutant mutant, bool occasion);
+
+/* model_key.c */
+
+/* Whether it is behind another one, now that it might be ready. */
+bool model_key_join(struct model_queue *queue, struct model_wrong *wrong, uint32_t message);
+/* It is gone; the next of its key is ready. */
+void model_key_leave(struct model_queue *queue, struct model_wrong *wrong, uint32_t message);
+/* All that are behind. */
+uint32_t model_key_purge(struct model_queue *queue);
 
 #endif

@@ -36,6 +36,7 @@ struct slot {
 	bool told, settled, partial, accepted;
 	uint8_t op;			/* of a settlement */
 	uint32_t priority;		/* of what it sends */
+	uint8_t keys[MODEL_BATCH];	/* likewise */
 	uint32_t time;			/* units of HISTORY_TIME_UNIT; 0: none */
 };
 

@@ -40,6 +40,7 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		plan.timed = mutant == MODEL_EARLY || mutant == MODEL_LATE;
 		plan.wishes |= mutant == MODEL_LOW_FIRST || mutant == MODEL_TOO_SOON;
 		plan.dead |= mutant >= MODEL_TOO_OFTEN;
+		plan.keyed = mutant >= MODEL_KEY_TWO && mutant <= MODEL_KEY_STUCK;
 		if (plan.capacity < LEAST_CAPACITY)
 			plan.capacity = LEAST_CAPACITY;
 		if (model_run(&plan, history))

@@ -226,8 +226,8 @@ static void order_of_delivery(struct check *check)
 
 		while (check->others[done].key < check->items[i].key)
 			latest_add(check, all, &check->messages[check->others[done++].index]);
-		/* What had to wait comes when it may. */
-		if (history_time(send))
+		/* What had to wait comes when it may; so does what is behind others of its key. */
+		if (history_time(send) || send->key)
 			continue;
 		if (message->offset != HISTORY_NOWHERE && latest->offset > message->offset + 1)
 			check_fault(check, HISTORY_REORDERED, message->send, latest->of_offset,

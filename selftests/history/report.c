@@ -20,6 +20,8 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_REFUSED] = "refused-settle",
 	[HISTORY_PRIORITY] = "priority",
 	[HISTORY_EARLY] = "early",
+	[HISTORY_KEY_SHARED] = "key-shared",
+	[HISTORY_KEY_ORDER] = "key-order",
 	[HISTORY_TOO_OFTEN] = "too-often",
 	[HISTORY_DEAD_EARLY] = "dead-early",
 	[HISTORY_DEAD_TWICE] = "dead-twice",
@@ -63,6 +65,8 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 		fprintf(out, " count %u", r->count);
 	if (r->op <= HISTORY_EXTEND && history_time(r))
 		fprintf(out, " for %" PRIu64 " us", history_time(r) / 1000);
+	if (r->key)
+		fprintf(out, " key %u", r->key);
 	if (r->op == HISTORY_SEND)
 		fprintf(out, " priority %u", history_priority(r));
 	else

@@ -36,7 +36,7 @@ long long figures_memory(void)
 	char name[WEIR_NAME_SIZE];
 	long long memory;
 
-	if (round_create(raw_name(name), 0, -1))
+	if (round_create(raw_name(name), 0, 0, -1))
 		return -1;
 	memory = raw_figure(name, "memory");
 	return raw_destroy(name) ? -1 : memory;
@@ -51,11 +51,11 @@ bool figures_memory_is_back(long long memory)
 	raw_name(name);
 	if (limit_write(memory - 1))
 		return false;
-	less = round_create(name, 0, -1);
+	less = round_create(name, 0, 0, -1);
 	if (!less)
 		raw_destroy(name);
 	limit_write(memory);
-	enough = round_create(name, 0, -1);
+	enough = round_create(name, 0, 0, -1);
 	if (!enough)
 		raw_destroy(name);
 	limit_write(limit);

@@ -15,7 +15,7 @@ struct more {
 static void more_make(struct more *more, const struct body *body)
 {
 	memset(more, 0, sizeof(*more));
-	more->key = body_mix(body_seed(body));
+	more->key = stress_key(body);
 	more->head.name_len = sizeof(more->name);
 	more->head.value_len = sizeof(more->value);
 	memcpy(more->name, "checksum", sizeof(more->name));

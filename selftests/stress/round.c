@@ -33,12 +33,15 @@ static uint32_t chance(struct round *round, uint32_t below)
 
 /*
  * One that is mostly full, and has messages that are delivered too often; one that is
- * full sometimes, with priorities; one that never is; and one for the dead.
+ * full sometimes, with priorities, and in every other round with keys; one that never
+ * is; one with keys; and one for the dead.
  */
-int round_create(const char *name, unsigned int queue, int heir)
+int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 {
-	static const __u64 messages[] = { 40, 400, 65536, 65536 };
-	static const __u64 bytes[] = { 64 << 10, 1 << 20, 64 << 20, 64 << 20 };
+	static const __u64 messages[] = { 40, 400, 65536, 1000, 65536 };
+	static const __u64 bytes[] = {
+		64 << 10, 1 << 20, 64 << 20, 16 << 20, 64 << 20,
+	};
 	struct weir_create create = {
 		.type = WEIR_TYPE_QUEUE,
 		.policy = {
@@ -47,8 +50,10 @@ int round_create(const char *name, unsigned int queue, int heir)
 		},
 	};
 
+	if (stress_keyed(seed, queue))
+		create.policy.flags |= WEIR_POLICY_KEYED;
 	if (stress_mortal(queue) && heir >= 0) {
-		create.policy.flags = WEIR_POLICY_DEAD_LETTER;
+		create.policy.flags |= WEIR_POLICY_DEAD_LETTER;
 		create.policy.dead_letter = heir;
 		create.policy.max_deliveries = stress_most(queue);
 	}
@@ -293,7 +298,7 @@ static void round_begin(struct round *round, const char *logs)
 	ret = history_log_open(&round->log, logs, 0, stress->seed, 1 << 20);
 	/* From the heir on. */
 	for (queue = STRESS_ALL; !ret && queue--;) {
-		ret = round_create(raw_name(stress->names[queue]), queue,
+		ret = round_create(raw_name(stress->names[queue]), stress->seed, queue,
 				   queue == STRESS_DEAD ? -1 : stress->inherited[STRESS_DEAD]);
 		stress->inherited[queue] = raw_open(stress->names[queue], O_RDWR);
 	}

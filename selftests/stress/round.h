@@ -32,6 +32,6 @@ bool figures_quiet(const struct stress *stress);
 bool figures_right(const struct stress *stress, uint32_t queue, const struct history *history);
 
 /* @heir: a descriptor of the dead letter queue, or -1. */
-int round_create(const char *name, unsigned int queue, int heir);
+int round_create(const char *name, uint64_t seed, unsigned int queue, int heir);
 
 #endif

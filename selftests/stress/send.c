@@ -85,6 +85,8 @@ void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 				    client->bytes + i * (STRESS_BUFFER / STRESS_BATCH),
 				    send_length(client), records[i]->producer, records[i]->seq,
 				    stress_chance(client, 2));
+		if (messages[i].key_len && stress_keyed(client->stress->seed, queue))
+			records[i]->key = stress_key((void *)(uintptr_t)messages[i].data);
 		messages[i].options = raw_address(&options[i]);
 		messages[i].options_len = sizeof(options[i]);
 	}

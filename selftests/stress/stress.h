@@ -14,11 +14,12 @@
 #include "../raw.h"
 #include "../uring.h"
 
-#define STRESS_QUEUES	3
-/* The dead letter queue of the first two; nobody else sends there. */
+#define STRESS_QUEUES	4
+/* The dead letter queue of the mortal ones; nobody else sends there. */
 #define STRESS_DEAD	STRESS_QUEUES
 #define STRESS_ALL	(STRESS_QUEUES + 1)
 #define STRESS_PRIORITIES 3
+#define STRESS_KEYS	64
 /* Shorter times are none in a log. */
 #define STRESS_LEAST_DELAY (1 << HISTORY_TIME_UNIT)
 #define STRESS_CLIENTS	16
@@ -132,6 +133,20 @@ void stress_message_make(struct weir_message *message, char *bytes, uint32_t len
 bool stress_letter_whole(const struct stress *stress, const struct weir_desc *desc,
 			 const char *payload, struct history_record *record,
 			 struct history_record *buried);
+
+/* Whether keys order what is in @queue, in a round of that seed. */
+static inline bool stress_keyed(uint64_t seed, uint32_t queue)
+{
+	return queue == 3 || (queue == 1 && seed % 2);
+}
+
+/* The key of a message: a few have most of them. */
+static inline uint64_t stress_key(const struct body *body)
+{
+	uint32_t key = body_mix(body_seed(body)) % (2 * STRESS_KEYS);
+
+	return 1 + key % (key < STRESS_KEYS ? 4 : STRESS_KEYS);
+}
 
 /* How often a message of @queue may be delivered; 0: any number. */
 static inline uint32_t stress_most(uint32_t queue)
