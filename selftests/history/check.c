@@ -247,14 +247,16 @@ unsigned int history_check(struct history *history)
 
 	memset(history->findings, 0, sizeof(history->findings));
 	check_times(&check);
+	check_collect_ends(&check, &check.deaths, HISTORY_DEATH);
+	check_collect_ends(&check, &check.closes, HISTORY_CLOSE);
+	check_txns(&check);
 	check_graves(&check);
 	check.keys = array(history->count, sizeof(*check.keys));
 	check.items = array(history->count, sizeof(*check.items));
 	check.others = array(history->count, sizeof(*check.others));
 	check.spare = array(history->count, sizeof(*check.spare));
-	check_collect_ends(&check, &check.deaths, HISTORY_DEATH);
-	check_collect_ends(&check, &check.closes, HISTORY_CLOSE);
 	check_targets(&check);
+	check_txns_torn(&check);
 	free(check.deaths.at);
 	free(check.closes.at);
 	free(check.keys);

@@ -4,6 +4,7 @@
  *
  *	join.c	by offset: one message each; settlements that name only an
  *		offset learn whose message it is
+ *	txn.c	what is done together
  *	graves.c	dead letters are messages of another queue: what is sent there
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
@@ -24,6 +25,11 @@
 #include "sort.h"
 
 #define CHECK_NONE	UINT32_MAX
+
+/* In the flags of records, found out by the way: of SEND, that it never took effect; */
+#define CHECK_NEVER_WAS	64
+/* of a settlement, that nothing else can have settled its message. */
+#define CHECK_ALL_ALONE	128
 
 /*
  * The place in line of a delivery: higher priorities first, then redeliveries before
@@ -75,6 +81,8 @@ struct check_message {
 	uint32_t delivery;	/* its first delivery that is known, or CHECK_NONE */
 	uint64_t gone_since, gone; /* if it has a key: it may be, and it is by then */
 	uint32_t died;		/* the client with which its last lease ended, or CHECK_NONE */
+	uint32_t doubt;		/* what settled it if anything did, or CHECK_NONE: in a txn, */
+	uint64_t doubted, again; /* unless others did after this; it was there again by then */
 	bool seen;		/* delivered */
 };
 
@@ -130,6 +138,8 @@ uint64_t check_takers_first(const struct check_takers *takers, uint64_t from, ui
 /* How many began before @before. */
 size_t check_takers_before(const struct check_takers *takers, uint64_t before);
 
+void check_txns(struct check *check);
+void check_txns_torn(struct check *check);
 /* The dead letters are sent, by nobody who said so. */
 void check_graves(struct check *check);
 void check_join(struct check *check);

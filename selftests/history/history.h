@@ -93,7 +93,7 @@ struct history_record {
 				 * BURIED: the offset in the dead letter queue
 				 */
 	uint32_t key;		/* SEND: its order key; 0: none, or they mean nothing there */
-	uint32_t unused;
+	uint32_t txn;		/* SEND, settlements: of the client, in a row; 0: none */
 	uint16_t target;	/* the queue */
 	uint8_t op;		/* enum history_op */
 	uint8_t outcome;	/* enum history_outcome */
@@ -158,6 +158,7 @@ enum history_fault {
 	HISTORY_EARLY,		/* delivered before its time */
 	HISTORY_KEY_SHARED,	/* delivered while another of its key was not gone */
 	HISTORY_KEY_ORDER,	/* delivered before another of its key that was before it */
+	HISTORY_TORN,		/* a transaction: one part was done, and another was not */
 	HISTORY_TOO_OFTEN,	/* delivered more often than the queue allows */
 	HISTORY_DEAD_EARLY,	/* dead, and neither given up nor delivered so often */
 	HISTORY_DEAD_TWICE,	/* two dead letters of one message */

@@ -141,6 +141,18 @@ static void chain_ready(struct check *check, const struct check_message *message
 		stay->until = 0;
 }
 
+/* @message came while @before, which is before it, was not gone. */
+static void chain_fault(struct check *check, const struct check_message *before,
+			const struct check_message *message)
+{
+	const struct history_record *r = check_record(check, message->delivery);
+	bool out = before->delivery != CHECK_NONE &&
+		   check_record(check, before->delivery)->returned <= r->returned;
+
+	check_fault(check, out ? HISTORY_KEY_SHARED : HISTORY_KEY_ORDER, before->send,
+		    out ? before->delivery : message->send, message->delivery);
+}
+
 /* By offset, for so they come. */
 static void chain_in_order(const struct chain *chain, uint64_t *gone)
 {
@@ -159,8 +171,7 @@ static void chain_in_order(const struct chain *chain, uint64_t *gone)
 		}
 		if (last && message->delivery != CHECK_NONE &&
 		    last->gone_since > check_record(check, message->delivery)->returned)
-			check_fault(check, HISTORY_KEY_ORDER, last->send, message->send,
-				    message->delivery);
+			chain_fault(check, last, message);
 		before = chain_before(check->others, unplaced, chain_send(chain, i)->returned);
 		from = before && gone[before - 1] > free ? gone[before - 1] : free;
 		chain_ready(check, message, from);

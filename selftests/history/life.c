@@ -412,6 +412,20 @@ static uint32_t life_stay(struct life *life, size_t i, uint64_t since, uint64_t 
 	return check->nr_stays++;
 }
 
+/* Whether it is known who settled it, if anybody did it whose outcome is unknown. */
+static bool life_one_perhaps(const struct life *life)
+{
+	unsigned int unknown = 0;
+	size_t i;
+
+	for (i = 0; i < life->nr_settles; i++) {
+		const struct history_record *r = life_record(life, life->settles[i]);
+
+		unknown += !r->outcome && r->op != HISTORY_RELEASE && r->op != HISTORY_EXTEND;
+	}
+	return unknown == 1;
+}
+
 /* The time between delivery @i - 1, or sending, and delivery @i, or the end. */
 static void life_between(struct life *life, size_t i, struct check_message *message)
 {
@@ -449,8 +463,13 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 	}
 	if (life->buried != CHECK_NONE)
 		return;
-	if (life->gone || (lease && lease->maybe_acked != CHECK_NONE) ||
-	    (!lease && send->outcome != HISTORY_OK))
+	if (lease && lease->maybe_acked != CHECK_NONE) {
+		message->doubt = life_one_perhaps(life) ? lease->maybe_acked : CHECK_NONE;
+		message->doubted = since;
+		message->again = back;
+		return;
+	}
+	if (life->gone || (!lease && send->outcome != HISTORY_OK))
 		return;
 	message->missing = since;
 	message->stay = life_stay(life, i, since, back);
@@ -498,7 +517,7 @@ static void life_judge(struct life *life)
 	message = &check->messages[check->nr_messages++];
 	*message = (struct check_message){
 		.send = life->send, .stay = CHECK_NONE, .died = CHECK_NONE, .seen = life->nr_leases,
-		.ready = CHECK_NONE, .delivery = CHECK_NONE,
+		.ready = CHECK_NONE, .delivery = CHECK_NONE, .doubt = CHECK_NONE,
 	};
 	if (life->nr_leases)
 		message->delivery = life->leases[0].delivery;

@@ -50,6 +50,8 @@ enum model_mutant {
 	MODEL_KEY_TWO,		/* two of a key are out */
 	MODEL_KEY_SWAP,		/* or come in another order */
 	MODEL_KEY_STUCK,	/* or the next one is forgotten */
+	MODEL_TORN_SENT,	/* a transaction sends, and does not settle */
+	MODEL_TORN_SETTLED,	/* or settles, and does not send */
 	MODEL_TOO_OFTEN,	/* one delivery more than may be */
 	MODEL_DEAD_LOST,	/* what is dead is nowhere */
 	MODEL_DEAD_TWICE,	/* or has two dead letters */
@@ -68,6 +70,7 @@ struct model_plan {
 	bool dead;		/* there are dead letters */
 	bool wishes;		/* priorities and delays */
 	bool keyed;		/* order keys */
+	bool txns;		/* transactions */
 	bool shared;		/* every two clients have a description in common */
 	bool rough;		/* what the dead held comes back nobody knows when, and
 				 * at the end nobody waits for calls to return */

@@ -27,13 +27,13 @@ struct history_record slot_record(const struct model *model, const struct slot *
 	};
 }
 
-static uint32_t slot_producer(const struct slot *slot)
+uint32_t slot_producer(const struct slot *slot)
 {
 	return slot->client * MODEL_QUEUES + slot->queue;
 }
 
 /* Some have many messages. */
-static uint8_t model_pick_key(struct model *model)
+uint8_t model_pick_key(struct model *model)
 {
 	if (!model->plan->keyed || !chance(model, 4))
 		return 0;
@@ -100,7 +100,8 @@ static bool pick_lease(struct model *model, struct slot *slot, struct lease *lea
 	return lease->deliveries || holder == slot;
 }
 
-static void log_settle(struct model *model, struct slot *slot, const struct lease *lease)
+void model_log_settle(struct model *model, struct slot *slot, const struct lease *lease,
+		      uint32_t txn)
 {
 	const struct model_message *message =
 		&model->queues[lease->queue].messages[lease->message];
@@ -112,6 +113,7 @@ static void log_settle(struct model *model, struct slot *slot, const struct leas
 	slot->got = lease->deliveries;
 	r = slot_record(model, slot, slot->op);
 	r.flags = slot->time << HISTORY_TIME_SHIFT;
+	r.txn = txn;
 	r.deliveries = lease->deliveries;
 	r.count = 1;
 	/* Some know only the offset. */
@@ -146,7 +148,7 @@ static bool begin_settle(struct model *model, struct slot *slot)
 	pick_fate(model, slot, !lease.deliveries || chance(model, 4),
 		  lease.deliveries && lease.queue != MODEL_DEAD);
 	slot->old = lease;
-	log_settle(model, slot, &lease);
+	model_log_settle(model, slot, &lease, 0);
 	return true;
 }
 
@@ -167,7 +169,7 @@ static bool begin_probe(struct model *model, struct slot *slot)
 		return false;
 	if (!model->plan->shared)
 		lease.deliveries += !chance(model, 8);
-	log_settle(model, slot, &lease);
+	model_log_settle(model, slot, &lease, 0);
 	return true;
 }
 
@@ -207,6 +209,9 @@ bool slot_call(struct model *model, struct slot *slot)
 	case PURGE:
 		slot_log(model, slot, slot_record(model, slot, HISTORY_PURGE));
 		return true;
+	case TXN:
+		model_txn_begin(model, slot);
+		return slot->log.count > slot->first;
 	}
 	return false;
 }
@@ -228,6 +233,8 @@ void slot_begin(struct model *model, struct slot *slot)
 		slot->call = PROBE;
 	else if (dice < plan->purges + plan->probes + 30)
 		slot->call = CLOSE;
+	else if (plan->txns && dice % 10 == 7)
+		slot->call = TXN;
 	else if (slot->nr_leases && dice % 3)
 		slot->call = SETTLE;
 	else
@@ -306,6 +313,9 @@ void slot_effect(struct model *model, struct slot *slot)
 	model->wrong.now = model->now;
 	model->wrong.invoked = slot->log.records[slot->first].invoked;
 	switch (slot->call) {
+	case TXN:
+		model_txn_effect(model, slot);
+		break;
 	case SEND:
 		effect_send(model, slot);
 		break;
@@ -423,6 +433,9 @@ void slot_return(struct model *model, struct slot *slot)
 	unsigned int i;
 
 	switch (slot->call) {
+	case TXN:
+		model_txn_return(model, slot);
+		break;
 	case SEND:
 		return_send(model, slot);
 		break;

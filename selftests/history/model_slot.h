@@ -12,7 +12,7 @@
 
 /* Where a client is in its call. */
 enum phase { IDLE, CALLED, DONE };
-enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE };
+enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN };
 
 struct lease {
 	uint32_t message, file, deliveries;
@@ -37,6 +37,10 @@ struct slot {
 	uint8_t op;			/* of a settlement */
 	uint32_t priority;		/* of what it sends */
 	uint8_t keys[MODEL_BATCH];	/* likewise */
+	struct { uint16_t queue; uint32_t seq; } parts[MODEL_BATCH]; /* of a transaction */
+	struct lease done[2];		/* likewise: what it settles, */
+	unsigned int sends, settles;	/* so many */
+	uint32_t txns;
 	uint32_t time;			/* units of HISTORY_TIME_UNIT; 0: none */
 };
 
@@ -64,6 +68,18 @@ struct history_record slot_record(const struct model *model, const struct slot *
 struct history_record *slot_log(struct model *model, struct slot *slot,
 				struct history_record record);
 void slot_end(struct model *model, struct history_record *r, uint8_t outcome);
+
+/* Of what it sends to the queue that it is at. */
+uint32_t slot_producer(const struct slot *slot);
+uint8_t model_pick_key(struct model *model);
+/* Of @slot's next settlement; @txn as in a record. */
+void model_log_settle(struct model *model, struct slot *slot, const struct lease *lease,
+		      uint32_t txn);
+
+/* model_txn.c */
+void model_txn_begin(struct model *model, struct slot *slot);
+void model_txn_effect(struct model *model, struct slot *slot);
+void model_txn_return(struct model *model, struct slot *slot);
 
 /* A call begins (slot_call(): that which @slot says; false: it cannot), happens, returns. */
 void slot_begin(struct model *model, struct slot *slot);

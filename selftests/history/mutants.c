@@ -35,14 +35,21 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		 * seed in a hundred or so.
 		 */
 		plan.rough = false;
+		if (plan.capacity < LEAST_CAPACITY)
+			plan.capacity = LEAST_CAPACITY;
 		plan.purges = plan.kills = 0;
 		/* As far as they are about times; and what has them excuses the others. */
 		plan.timed = mutant == MODEL_EARLY || mutant == MODEL_LATE;
 		plan.wishes |= mutant == MODEL_LOW_FIRST || mutant == MODEL_TOO_SOON;
 		plan.dead |= mutant >= MODEL_TOO_OFTEN;
-		plan.keyed = mutant >= MODEL_KEY_TWO && mutant <= MODEL_KEY_STUCK;
-		if (plan.capacity < LEAST_CAPACITY)
+		/* For them somebody has to die; seldom, and where little waits. */
+		plan.txns = mutant == MODEL_TORN_SENT || mutant == MODEL_TORN_SETTLED;
+		plan.shared &= !plan.txns;
+		if (plan.txns) {
+			plan.kills = 2;
 			plan.capacity = LEAST_CAPACITY;
+		}
+		plan.keyed = mutant >= MODEL_KEY_TWO && mutant <= MODEL_KEY_STUCK;
 		if (model_run(&plan, history))
 			return seed;
 		history_free(history);

@@ -258,6 +258,24 @@ static bool order_excused(const struct check *check, const struct check_message 
 	return order_may_vanish(check, message->missing, deadline, message->died);
 }
 
+/* What parts of transactions, whose clients did not live to tell, did or not. */
+static void order_doubts(struct check *check)
+{
+	size_t i;
+
+	for (i = 0; i < check->nr_messages; i++) {
+		const struct check_message *message = &check->messages[i];
+		struct history_record *send = check_record(check, message->send);
+
+		if (send->txn && order_never_was(check, message))
+			send->flags |= CHECK_NEVER_WAS;
+		if (message->doubt != CHECK_NONE &&
+		    !order_may_vanish(check, message->doubted,
+				      order_deadline(check, message->again), CHECK_NONE))
+			check_record(check, message->doubt)->flags |= CHECK_ALL_ALONE;
+	}
+}
+
 static void order_missing(struct check *check)
 {
 	uint64_t able = 0, excused = 0;
@@ -290,8 +308,10 @@ void check_order(struct check *check)
 	count = order_by_offset(check);
 	order_of_sending(check, count);
 	order_density(check, count);
-	if (check->drained != CHECK_NONE)
+	if (check->drained != CHECK_NONE) {
 		order_missing(check);
+		order_doubts(check);
+	}
 	order_of_delivery(check);
 	free(check->sent);
 	free(check->delivered);

@@ -22,6 +22,7 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_EARLY] = "early",
 	[HISTORY_KEY_SHARED] = "key-shared",
 	[HISTORY_KEY_ORDER] = "key-order",
+	[HISTORY_TORN] = "torn",
 	[HISTORY_TOO_OFTEN] = "too-often",
 	[HISTORY_DEAD_EARLY] = "dead-early",
 	[HISTORY_DEAD_TWICE] = "dead-twice",
@@ -65,6 +66,8 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 		fprintf(out, " count %u", r->count);
 	if (r->op <= HISTORY_EXTEND && history_time(r))
 		fprintf(out, " for %" PRIu64 " us", history_time(r) / 1000);
+	if (r->txn)
+		fprintf(out, " txn %u", r->txn);
 	if (r->key)
 		fprintf(out, " key %u", r->key);
 	if (r->op == HISTORY_SEND)

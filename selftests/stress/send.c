@@ -20,7 +20,7 @@ static struct history_record *send_begin(struct stress_client *client, uint32_t 
 	struct history_record record = {
 		.op = HISTORY_SEND, .target = queue, .file = file, .offset = HISTORY_NOWHERE,
 		.producer = send_producer(client, queue), .seq = client->seqs[queue]++,
-		.flags = flags,
+		.flags = flags, .txn = client->txn,
 	};
 
 	return history_begin(&client->log, &record);
@@ -66,6 +66,24 @@ static uint32_t send_wish(struct stress_client *client, uint32_t queue,
 	return options->priority | history_time_flags(options->delay_ns);
 }
 
+struct history_record *stress_send_make(struct stress_client *client, uint32_t queue,
+					uint32_t file, uint32_t place,
+					struct weir_message *message,
+					struct weir_options *options)
+{
+	char *bytes = client->bytes + place * (STRESS_BUFFER / STRESS_BATCH);
+	struct history_record *record =
+		send_begin(client, queue, file, send_wish(client, queue, options));
+
+	stress_message_make(message, bytes, send_length(client), record->producer, record->seq,
+			    stress_chance(client, 2));
+	message->options = raw_address(options);
+	message->options_len = sizeof(*options);
+	if (message->key_len && stress_keyed(client->stress->seed, queue))
+		record->key = stress_key((void *)bytes);
+	return record;
+}
+
 void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 {
 	struct weir_message messages[STRESS_BATCH];
@@ -78,18 +96,8 @@ void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 		.timeout_ns = stress_chance(client, 2) * stress_chance(client, 20000000),
 	};
 
-	for (i = 0; i < count; i++) {
-		records[i] = send_begin(client, queue, file,
-					send_wish(client, queue, &options[i]));
-		stress_message_make(&messages[i],
-				    client->bytes + i * (STRESS_BUFFER / STRESS_BATCH),
-				    send_length(client), records[i]->producer, records[i]->seq,
-				    stress_chance(client, 2));
-		if (messages[i].key_len && stress_keyed(client->stress->seed, queue))
-			records[i]->key = stress_key((void *)(uintptr_t)messages[i].data);
-		messages[i].options = raw_address(&options[i]);
-		messages[i].options_len = sizeof(options[i]);
-	}
+	for (i = 0; i < count; i++)
+		records[i] = stress_send_make(client, queue, file, i, &messages[i], &options[i]);
 	client->waited[queue] |= by_ring;
 	ret = stress_command(client, by_ring, fd, WEIR_IOC_SEND, &send);
 	/* A thread for it could not be made: io_uring gives up after some tries. */

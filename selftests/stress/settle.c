@@ -18,7 +18,7 @@ static struct history_record *settle_log(struct stress_client *client, uint32_t 
 	struct history_record record = {
 		.op = ops[run->op], .target = queue, .flags = settle_time_flags(run),
 		.file = file, .producer = HISTORY_NOBODY, .offset = run->offset + i,
-		.deliveries = run->deliveries, .count = run->count,
+		.deliveries = run->deliveries, .count = run->count, .txn = client->txn,
 	};
 
 	return history_begin(&client->log, &record);
@@ -27,7 +27,7 @@ static struct history_record *settle_log(struct stress_client *client, uint32_t 
 static void settle_log_end(struct stress_client *client, struct history_record *record,
 			   int status)
 {
-	if (status)
+	if (status && status != -ECANCELED)
 		__atomic_add_fetch(&client->stress->shared->refused, 1, __ATOMIC_RELAXED);
 	history_end(record, !status ? HISTORY_OK :
 			    status == -ESTALE ? HISTORY_STALE : HISTORY_FAILED);
@@ -138,7 +138,9 @@ void stress_settle_end(struct stress_client *client, struct stress_settling *set
 
 	for (i = 0; i < settling->run.count; i++)
 		settle_log_end(client, settling->records[i], settling->run.status);
-	if (settling->run.op == WEIR_EXTEND && !settling->run.status)
+	/* Of a transaction that failed of something else nothing was changed. */
+	if ((settling->run.op == WEIR_EXTEND && !settling->run.status) ||
+	    settling->run.status == -ECANCELED)
 		settle_keep(client, &settling->lease);
 }
 

@@ -35,7 +35,7 @@ enum stress_op {
 	STRESS_READ, STRESS_READ_PARTS, STRESS_FETCH, STRESS_FETCH_IN_PLACE,
 	STRESS_FETCH_SETTLED, STRESS_URING_FETCH, STRESS_PARK, STRESS_CANCEL,
 	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
-	STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
+	STRESS_TXN, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
 	STRESS_OPS,
 };
 
@@ -88,6 +88,8 @@ struct stress_client {
 	const char *index[STRESS_ALL], *pool[STRESS_ALL];
 	struct stress_lease leases[STRESS_LEASES];
 	unsigned int nr_leases;
+	uint32_t txns;			/* ever */
+	uint32_t txn;			/* what is logged is of this one; 0: none */
 	struct stress_lease old;	/* settled before; @run.count 0: none */
 	struct ring ring, parking;
 	struct stress_parked parked;
@@ -110,6 +112,18 @@ int stress_command(struct stress_client *client, bool by_ring, int fd, unsigned 
 /* send.c */
 void stress_write(struct stress_client *client, uint32_t queue, bool in_parts);
 void stress_send(struct stress_client *client, uint32_t queue, bool by_ring);
+
+/*
+ * A message with its options, in the @place'th part of the client's bytes; it is in
+ * the log.
+ */
+struct history_record *stress_send_make(struct stress_client *client, uint32_t queue,
+					uint32_t file, uint32_t place,
+					struct weir_message *message,
+					struct weir_options *options);
+
+/* txn.c */
+void stress_txn(struct stress_client *client, uint32_t queue);
 
 /* take.c */
 struct stress_how {
