@@ -190,7 +190,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 		const struct history_record *r = check_record(check, records[i]);
 		uint8_t op = r->op;
 
-		check->wishes |= op == HISTORY_SEND && (r->flags || r->key);
+		check->wishes |= op == HISTORY_SEND && ((r->flags & ~HISTORY_ONCE) || r->key);
 		if (op == HISTORY_BURIED)
 			check->most = r->flags >> HISTORY_TIME_SHIFT;
 		stays += op == HISTORY_SEND || op == HISTORY_TAKE || op == HISTORY_MORE;
@@ -223,7 +223,8 @@ static void check_targets(struct check *check)
 	for (i = 0; i < history->count; i++) {
 		const struct history_record *r = &history->records[i];
 
-		if (r->op != HISTORY_DEATH && r->op != HISTORY_CLOSE)
+		if (r->op != HISTORY_DEATH && r->op != HISTORY_CLOSE &&
+		    r->op != HISTORY_NONE && r->op != HISTORY_REGISTER)
 			check->items[count++] = (struct sort_item){ r->target, i };
 	}
 	sort_items(check->items, check->spare, count);
@@ -249,6 +250,7 @@ unsigned int history_check(struct history *history)
 	check_times(&check);
 	check_collect_ends(&check, &check.deaths, HISTORY_DEATH);
 	check_collect_ends(&check, &check.closes, HISTORY_CLOSE);
+	check_once(&check);
 	check_txns(&check);
 	check_graves(&check);
 	check.keys = array(history->count, sizeof(*check.keys));

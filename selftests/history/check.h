@@ -4,6 +4,7 @@
  *
  *	join.c	by offset: one message each; settlements that name only an
  *		offset learn whose message it is
+ *	once.c	what is sent more than once is one message
  *	txn.c	what is done together
  *	graves.c	dead letters are messages of another queue: what is sent there
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
@@ -138,6 +139,7 @@ uint64_t check_takers_first(const struct check_takers *takers, uint64_t from, ui
 /* How many began before @before. */
 size_t check_takers_before(const struct check_takers *takers, uint64_t before);
 
+void check_once(struct check *check);
 void check_txns(struct check *check);
 void check_txns_torn(struct check *check);
 /* The dead letters are sent, by nobody who said so. */

@@ -9,6 +9,8 @@
  * effect at any time since, or never.
  *
  *	SEND	a message; in a batch one record each
+ *	REGISTER who calls is a producer from now on, with that epoch (@deliveries); @seq is
+ *		of its last message that was taken, or -1
  *	TAKE	a call that receives; when it is OK, its first message
  *	MORE	each further message of that call; before the TAKE is ended
  *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
@@ -52,6 +54,7 @@ enum history_op {
 	HISTORY_DEATH,
 	HISTORY_PURGE,
 	HISTORY_DRAINED,
+	HISTORY_REGISTER,
 };
 
 enum history_outcome {
@@ -71,6 +74,8 @@ enum history_outcome {
 #define HISTORY_GIVEN_UP 4
 /* Of SEND: its priority; higher ones are delivered first. */
 #define HISTORY_PRIORITIES 32
+/* And: the message may be sent again, and is taken once; OK is that it is taken by now. */
+#define HISTORY_ONCE	32
 /*
  * The other bits of SEND: how long it waits; of BURIED, without a unit: how often a
  * message may be delivered; of TAKE and its MOREs: how long the lease lasts, 0: for ever; of
@@ -88,7 +93,7 @@ struct history_record {
 	uint32_t file;		/* the open file description, counted over all clients */
 	uint32_t producer;	/* sends to one queue only; or HISTORY_NOBODY */
 	uint32_t seq;		/* of its producer */
-	uint32_t deliveries;	/* 0: not told */
+	uint32_t deliveries;	/* 0: not told; SEND: its producer's epoch, 0: none */
 	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many;
 				 * BURIED: the offset in the dead letter queue
 				 */
@@ -158,6 +163,9 @@ enum history_fault {
 	HISTORY_EARLY,		/* delivered before its time */
 	HISTORY_KEY_SHARED,	/* delivered while another of its key was not gone */
 	HISTORY_KEY_ORDER,	/* delivered before another of its key that was before it */
+	HISTORY_TAKEN_TWICE,	/* what was to be taken once */
+	HISTORY_SEQUENCE,	/* a producer was told of less than is taken */
+	HISTORY_UNFENCED,	/* taken of a producer with an epoch that is over */
 	HISTORY_TORN,		/* a transaction: one part was done, and another was not */
 	HISTORY_TOO_OFTEN,	/* delivered more often than the queue allows */
 	HISTORY_DEAD_EARLY,	/* dead, and neither given up nor delivered so often */

@@ -216,6 +216,7 @@ bool model_run(const struct model_plan *plan, struct history *history)
 		model_drain(model, &model->slots[0], MODEL_DEAD);
 	history_take_over(history, &model->slots[0].log);
 	history_take_over(history, &model->control);
+	free(model->ids);
 	for (i = 0; i < MODEL_ALL; i++)
 		model_queue_free(&model->queues[i]);
 	struck = model->wrong.struck;

@@ -50,6 +50,10 @@ enum model_mutant {
 	MODEL_KEY_TWO,		/* two of a key are out */
 	MODEL_KEY_SWAP,		/* or come in another order */
 	MODEL_KEY_STUCK,	/* or the next one is forgotten */
+	MODEL_ID_TWICE,		/* what is to be taken once is taken twice */
+	MODEL_ID_NEVER,		/* or not at all */
+	MODEL_UNFENCED_SEND,	/* who is no producer any more sends as one */
+	MODEL_FORGOTTEN,	/* a producer is told less than it sent */
 	MODEL_TORN_SENT,	/* a transaction sends, and does not settle */
 	MODEL_TORN_SETTLED,	/* or settles, and does not send */
 	MODEL_TOO_OFTEN,	/* one delivery more than may be */
@@ -71,6 +75,7 @@ struct model_plan {
 	bool wishes;		/* priorities and delays */
 	bool keyed;		/* order keys */
 	bool txns;		/* transactions */
+	bool once;		/* messages that are taken once */
 	bool shared;		/* every two clients have a description in common */
 	bool rough;		/* what the dead held comes back nobody knows when, and
 				 * at the end nobody waits for calls to return */

@@ -212,6 +212,10 @@ bool slot_call(struct model *model, struct slot *slot)
 	case TXN:
 		model_txn_begin(model, slot);
 		return slot->log.count > slot->first;
+	case ONCE:
+	case REGISTER:
+		model_once_begin(model, slot);
+		return true;
 	}
 	return false;
 }
@@ -233,6 +237,8 @@ void slot_begin(struct model *model, struct slot *slot)
 		slot->call = PROBE;
 	else if (dice < plan->purges + plan->probes + 30)
 		slot->call = CLOSE;
+	else if (plan->once && dice % 9 == 5)
+		slot->call = dice % 7 ? ONCE : REGISTER;
 	else if (plan->txns && dice % 10 == 7)
 		slot->call = TXN;
 	else if (slot->nr_leases && dice % 3)
@@ -315,6 +321,10 @@ void slot_effect(struct model *model, struct slot *slot)
 	switch (slot->call) {
 	case TXN:
 		model_txn_effect(model, slot);
+		break;
+	case ONCE:
+	case REGISTER:
+		model_once_effect(model, slot);
 		break;
 	case SEND:
 		effect_send(model, slot);
@@ -435,6 +445,10 @@ void slot_return(struct model *model, struct slot *slot)
 	switch (slot->call) {
 	case TXN:
 		model_txn_return(model, slot);
+		break;
+	case ONCE:
+	case REGISTER:
+		model_once_return(model, slot);
 		break;
 	case SEND:
 		return_send(model, slot);

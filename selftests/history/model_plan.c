@@ -35,6 +35,10 @@ static const struct {
 	[MODEL_KEY_TWO] = { "key-two", HISTORY_KEY_SHARED },
 	[MODEL_KEY_SWAP] = { "key-swap", HISTORY_KEY_ORDER },
 	[MODEL_KEY_STUCK] = { "key-stuck", HISTORY_LOST },
+	[MODEL_ID_TWICE] = { "id-twice", HISTORY_TAKEN_TWICE },
+	[MODEL_ID_NEVER] = { "id-never", HISTORY_LOST },
+	[MODEL_UNFENCED_SEND] = { "unfenced-send", HISTORY_UNFENCED },
+	[MODEL_FORGOTTEN] = { "forgotten", HISTORY_SEQUENCE },
 	[MODEL_TORN_SENT] = { "torn-sent", HISTORY_DUPLICATE },
 	[MODEL_TORN_SETTLED] = { "torn-settled", HISTORY_TORN },
 	[MODEL_TOO_OFTEN] = { "too-often", HISTORY_TOO_OFTEN },
@@ -65,6 +69,7 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->purges = (random >> 32) % 4 ? 0 : 5;
 	plan->probes = (random >> 36) % 400;
 	plan->capacity = 1 << (1 + (random >> 48) % 10);
+	plan->once = (random >> 54) & 1;
 	plan->txns = (random >> 55) & 1;
 	plan->keyed = (random >> 56) & 1;
 	plan->dead = (random >> 57) & 1;

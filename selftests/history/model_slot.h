@@ -12,7 +12,7 @@
 
 /* Where a client is in its call. */
 enum phase { IDLE, CALLED, DONE };
-enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN };
+enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER };
 
 struct lease {
 	uint32_t message, file, deliveries;
@@ -41,7 +41,23 @@ struct slot {
 	struct lease done[2];		/* likewise: what it settles, */
 	unsigned int sends, settles;	/* so many */
 	uint32_t txns;
+	uint32_t producer, epoch, next;	/* as who it sends: of those of the model */
+	size_t id;			/* of the message that it sends */
 	uint32_t time;			/* units of HISTORY_TIME_UNIT; 0: none */
+};
+
+/* What is known by its id. */
+struct model_id {
+	uint32_t producer, seq;
+	uint16_t queue;
+	bool taken;
+};
+
+#define PRODUCERS 3
+
+/* What is known by its number. */
+struct model_producer {
+	uint32_t epoch, next;
 };
 
 struct zombie {
@@ -58,6 +74,9 @@ struct model {
 	struct history *history, control;
 	uint64_t random, now, records;
 	uint32_t clients, files;
+	struct model_id *ids;
+	size_t nr_ids, room;
+	struct model_producer producers[PRODUCERS];	/* of queue 0 */
 	bool drains;
 };
 
@@ -80,6 +99,11 @@ void model_log_settle(struct model *model, struct slot *slot, const struct lease
 void model_txn_begin(struct model *model, struct slot *slot);
 void model_txn_effect(struct model *model, struct slot *slot);
 void model_txn_return(struct model *model, struct slot *slot);
+
+/* model_once.c: a message that is taken once, by its id or its producer */
+void model_once_begin(struct model *model, struct slot *slot);
+void model_once_effect(struct model *model, struct slot *slot);
+void model_once_return(struct model *model, struct slot *slot);
 
 /* A call begins (slot_call(): that which @slot says; false: it cannot), happens, returns. */
 void slot_begin(struct model *model, struct slot *slot);

@@ -22,6 +22,9 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_EARLY] = "early",
 	[HISTORY_KEY_SHARED] = "key-shared",
 	[HISTORY_KEY_ORDER] = "key-order",
+	[HISTORY_TAKEN_TWICE] = "taken-twice",
+	[HISTORY_SEQUENCE] = "sequence",
+	[HISTORY_UNFENCED] = "unfenced-send",
 	[HISTORY_TORN] = "torn",
 	[HISTORY_TOO_OFTEN] = "too-often",
 	[HISTORY_DEAD_EARLY] = "dead-early",
@@ -32,7 +35,7 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 
 static const char * const op_names[] = {
 	"none", "send", "take", "more", "buried", "ack", "release", "term", "extend", "close",
-	"death", "purge", "drained",
+	"death", "purge", "drained", "register",
 };
 
 static const char * const outcome_names[] = {
@@ -61,7 +64,8 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 	if (r->offset != HISTORY_NOWHERE)
 		fprintf(out, " offset %" PRIu64, r->offset);
 	if (r->deliveries)
-		fprintf(out, " delivery %u", r->deliveries);
+		fprintf(out, " %s %u", r->op == HISTORY_SEND || r->op == HISTORY_REGISTER ?
+			"epoch" : "delivery", r->deliveries);
 	if (r->count)
 		fprintf(out, " count %u", r->count);
 	if (r->op <= HISTORY_EXTEND && history_time(r))

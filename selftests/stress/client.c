@@ -14,7 +14,7 @@ static const unsigned int shares[STRESS_OPS] = {
 	[STRESS_FETCH_IN_PLACE] = 10, [STRESS_FETCH_SETTLED] = 5, [STRESS_URING_FETCH] = 5,
 	[STRESS_PARK] = 5, [STRESS_CANCEL] = 1, [STRESS_SETTLE] = 30,
 	[STRESS_URING_SETTLE] = 5, [STRESS_SETTLE_AND_FETCH] = 10, [STRESS_PROBE] = 5,
-	[STRESS_TXN] = 8, [STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
+	[STRESS_SEND_ONCE] = 8, [STRESS_TXN] = 8, [STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
 };
 
 #define PURGE_RARELY	2000
@@ -172,6 +172,8 @@ static void client_do(struct stress_client *client, enum stress_op op, uint32_t 
 		return stress_settle(client, op == STRESS_URING_SETTLE);
 	case STRESS_PROBE:
 		return stress_probe(client);
+	case STRESS_SEND_ONCE:
+		return stress_once(client);
 	case STRESS_TXN:
 		return stress_txn(client, queue);
 	case STRESS_POLL:
@@ -262,6 +264,7 @@ void stress_client(const struct stress *stress, uint32_t id, unsigned int slot)
 	static struct stress_client client;
 	enum stress_op op;
 
+	client.slot = slot;
 	client_prepare(&client, stress, id);
 	while (!__atomic_load_n(&stress->shared->stop, __ATOMIC_RELAXED) &&
 	       client.log.used + 8 * STRESS_BATCH < client.log.room) {

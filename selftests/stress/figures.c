@@ -170,7 +170,8 @@ bool figures_right(const struct stress *stress, uint32_t queue, const struct his
 		known.sent = buried;
 	else
 		right &= within("dead", queue, info.dead, buried, 0);
-	right &= within("sent", queue, info.sent, known.sent, known.unsure_sent);
+	right &= within("sent + duplicates", queue, info.sent + info.duplicates, known.sent,
+			known.unsure_sent);
 	right &= within("received", queue, info.received, known.received, known.unsure_received);
 	right &= within("purged", queue, info.purged, known.purged, known.unsure_purged);
 	right &= within("settled + purged + dead", queue,

@@ -50,6 +50,8 @@ int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 		},
 	};
 
+	if (queue == STRESS_ONCE)
+		create.policy.dedup_count = WEIR_DEFAULT_DEDUP_COUNT;
 	if (stress_keyed(seed, queue))
 		create.policy.flags |= WEIR_POLICY_KEYED;
 	if (stress_mortal(queue) && heir >= 0) {

@@ -9,7 +9,7 @@ static uint32_t send_length(struct stress_client *client)
 	return BODY_MIN + 1 + stress_chance(client, most);
 }
 
-static uint32_t send_producer(const struct stress_client *client, uint32_t queue)
+uint32_t stress_producer(const struct stress_client *client, uint32_t queue)
 {
 	return client->id * STRESS_QUEUES + queue;
 }
@@ -19,15 +19,14 @@ static struct history_record *send_begin(struct stress_client *client, uint32_t 
 {
 	struct history_record record = {
 		.op = HISTORY_SEND, .target = queue, .file = file, .offset = HISTORY_NOWHERE,
-		.producer = send_producer(client, queue), .seq = client->seqs[queue]++,
+		.producer = stress_producer(client, queue), .seq = client->seqs[queue]++,
 		.flags = flags, .txn = client->txn,
 	};
 
 	return history_begin(&client->log, &record);
 }
 
-/* Nothing else may come of sending to a queue that is there. */
-static void send_expected(const struct stress_client *client, long result)
+void stress_send_expected(const struct stress_client *client, long result)
 {
 	if (result != -EAGAIN && result != -ETIMEDOUT && result != -EINTR)
 		stress_fail(client, "send", result);
@@ -50,7 +49,7 @@ void stress_write(struct stress_client *client, uint32_t queue, bool in_parts)
 	if (ret >= 0 && ret != length)
 		stress_fail(client, "a message written in part", ret);
 	if (ret < 0)
-		send_expected(client, ret);
+		stress_send_expected(client, ret);
 	history_end(record, ret < 0 ? HISTORY_FAILED : HISTORY_OK);
 }
 
@@ -104,7 +103,7 @@ void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 	if (by_ring && ret == -ECANCELED)
 		ret = -EINTR;
 	if (ret < 0)
-		send_expected(client, ret);
+		stress_send_expected(client, ret);
 	for (i = 0; i < count; i++) {
 		if (i < ret)
 			records[i]->offset = send.first_offset + i;

@@ -18,6 +18,8 @@
 /* The dead letter queue of the mortal ones; nobody else sends there. */
 #define STRESS_DEAD	STRESS_QUEUES
 #define STRESS_ALL	(STRESS_QUEUES + 1)
+/* Messages are taken once there that ask for it. */
+#define STRESS_ONCE	2
 #define STRESS_PRIORITIES 3
 #define STRESS_KEYS	64
 /* Shorter times are none in a log. */
@@ -35,7 +37,7 @@ enum stress_op {
 	STRESS_READ, STRESS_READ_PARTS, STRESS_FETCH, STRESS_FETCH_IN_PLACE,
 	STRESS_FETCH_SETTLED, STRESS_URING_FETCH, STRESS_PARK, STRESS_CANCEL,
 	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
-	STRESS_TXN, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
+	STRESS_SEND_ONCE, STRESS_TXN, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
 	STRESS_OPS,
 };
 
@@ -54,6 +56,7 @@ struct stress_shared {
 	uint64_t refused;		/* settlements */
 	/* Since when a client ends by itself; 0: it does not. */
 	uint64_t ending[STRESS_CLIENTS];
+	uint64_t ids[16];		/* of messages that are to be taken once */
 	struct stress_lease seen[64];	/* leases of anybody, for others to try */
 };
 
@@ -76,10 +79,19 @@ struct stress_parked {
 	struct weir_run runs[STRESS_BATCH];
 };
 
+/* As who it sends: one of as many as there are places for clients. */
+struct stress_producer {
+	uint64_t id;
+	uint32_t slot, epoch;		/* 0: none */
+	uint32_t next;			/* seq */
+};
+
 struct stress_client {
 	const struct stress *stress;
 	struct history_log log;
 	uint32_t id;
+	unsigned int slot;
+	struct stress_producer producer;
 	uint64_t random;
 	int fds[STRESS_ALL];		/* its own descriptions */
 	bool waited[STRESS_ALL];	/* a send through it may have been a ring's thread's */
@@ -121,6 +133,14 @@ struct history_record *stress_send_make(struct stress_client *client, uint32_t q
 					uint32_t file, uint32_t place,
 					struct weir_message *message,
 					struct weir_options *options);
+
+/* Of what it sends to @queue, and no other client. */
+uint32_t stress_producer(const struct stress_client *client, uint32_t queue);
+/* Nothing else may come of sending to a queue that is there. */
+void stress_send_expected(const struct stress_client *client, long result);
+
+/* once.c */
+void stress_once(struct stress_client *client);
 
 /* txn.c */
 void stress_txn(struct stress_client *client, uint32_t queue);
