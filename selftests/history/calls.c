@@ -138,7 +138,7 @@ static size_t calls_sort(struct check *check)
 
 		if (r->op != HISTORY_TAKE && r->op != HISTORY_MORE)
 			continue;
-		if (r->outcome == HISTORY_EMPTY)
+		if (r->outcome == HISTORY_EMPTY && !check->single)
 			check->keys[index] = UINT64_MAX;
 		if (check->keys[index])
 			check->others[count++] = (struct sort_item){ r->invoked, index };

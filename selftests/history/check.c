@@ -184,13 +184,18 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->records = records;
 	check->count = count;
 	check->drained = CHECK_NONE;
-	check->most = 0;
+	check->most = check->prefetch = 0;
+	check->single = false;
 	check->wishes = false;
 	for (i = 0; i < count; i++) {
 		const struct history_record *r = check_record(check, records[i]);
 		uint8_t op = r->op;
 
 		check->wishes |= op == HISTORY_SEND && ((r->flags & ~HISTORY_ONCE) || r->key);
+		if (op == HISTORY_QUEUE) {
+			check->prefetch = r->count;
+			check->single = r->flags & HISTORY_SINGLE;
+		}
 		if (op == HISTORY_BURIED)
 			check->most = r->flags >> HISTORY_TIME_SHIFT;
 		stays += op == HISTORY_SEND || op == HISTORY_TAKE || op == HISTORY_MORE;
@@ -202,8 +207,12 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->messages = array(stays, sizeof(*check->messages));
 	check->stays = array(stays, sizeof(*check->stays));
 	check->nr_messages = 0;
-	check->nr_stays = 0;
+	check->holds = array(check->prefetch ? stays : 0, sizeof(*check->holds));
+	check->nr_stays = check->nr_holds = 0;
 	check_lives(check);
+	check_holds(check);
+	free(check->holds);
+	check_turns(check);
 	check_keyed(check);
 	check_order(check);
 	free(check->messages);

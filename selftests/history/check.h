@@ -10,6 +10,7 @@
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
  *	keyed.c	by order key: one at a time, in order; so those behind are not ready
+ *	turns.c	who received, and what each held
  *	order.c	over all: offsets against sending, first deliveries against
  *		offsets, each call against what was there all the time, the end
  *
@@ -96,6 +97,12 @@ struct check_stay {
 	bool told;		/* of, as a fault */
 };
 
+/* A lease lasted surely until @until. */
+struct check_hold {
+	uint32_t delivery;
+	uint64_t until;
+};
+
 struct check {
 	struct history *history;
 	struct check_ends deaths, closes;
@@ -107,6 +114,8 @@ struct check {
 	size_t count;
 	uint32_t drained;	/* a record, or CHECK_NONE */
 	uint32_t most;		/* deliveries; 0: not known */
+	uint32_t prefetch;	/* 0: any number */
+	bool single;		/* one description receives at a time */
 	bool wishes;		/* priorities, delays, or keys */
 	struct check_takers takes;	/* unknown ones */
 	struct check_takers enders;	/* unknown ones that settle; purges */
@@ -116,6 +125,8 @@ struct check {
 	uint64_t *sent, *delivered;
 	struct check_stay *stays;
 	size_t nr_stays;
+	struct check_hold *holds; /* if there is @prefetch */
+	size_t nr_holds;
 };
 
 static inline struct history_record *check_record(const struct check *check, uint32_t index)
@@ -146,6 +157,8 @@ void check_txns_torn(struct check *check);
 void check_graves(struct check *check);
 void check_join(struct check *check);
 void check_lives(struct check *check);
+void check_turns(struct check *check);
+void check_holds(struct check *check);
 void check_keyed(struct check *check);
 void check_order(struct check *check);
 void check_calls(struct check *check);

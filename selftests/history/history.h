@@ -11,6 +11,8 @@
  *	SEND	a message; in a batch one record each
  *	REGISTER who calls is a producer from now on, with that epoch (@deliveries); @seq is
  *		of its last message that was taken, or -1
+ *	QUEUE	what a queue is; by who made it: @count, how many a consumer may hold, 0: any
+ *		number; and HISTORY_SINGLE
  *	TAKE	a call that receives; when it is OK, its first message
  *	MORE	each further message of that call; before the TAKE is ended
  *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
@@ -55,6 +57,7 @@ enum history_op {
 	HISTORY_PURGE,
 	HISTORY_DRAINED,
 	HISTORY_REGISTER,
+	HISTORY_QUEUE,
 };
 
 enum history_outcome {
@@ -70,6 +73,8 @@ enum history_outcome {
 #define HISTORY_SETTLED	1
 /* Of CLOSE and DEATH: all that was held is back. */
 #define HISTORY_BACK	2
+/* Of QUEUE: one description receives at a time; the others are told that it is empty. */
+#define HISTORY_SINGLE	1
 /* Of BURIED: it was given up, and not delivered too often. */
 #define HISTORY_GIVEN_UP 4
 /* Of SEND: its priority; higher ones are delivered first. */
@@ -163,6 +168,8 @@ enum history_fault {
 	HISTORY_EARLY,		/* delivered before its time */
 	HISTORY_KEY_SHARED,	/* delivered while another of its key was not gone */
 	HISTORY_KEY_ORDER,	/* delivered before another of its key that was before it */
+	HISTORY_NOT_ALONE,	/* delivered through two descriptions, where one receives */
+	HISTORY_HOARD,		/* held by one consumer beyond what it may */
 	HISTORY_TAKEN_TWICE,	/* what was to be taken once */
 	HISTORY_SEQUENCE,	/* a producer was told of less than is taken */
 	HISTORY_UNFENCED,	/* taken of a producer with an epoch that is over */

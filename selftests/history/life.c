@@ -532,6 +532,8 @@ static void life_judge(struct life *life)
 	life_keys(life, message);
 	for (i = 0; i <= life->nr_leases; i++)
 		life_between(life, i, message);
+	if (check->prefetch)
+		life_holds(life);
 	if (send->key)
 		life_gone(life, message);
 }

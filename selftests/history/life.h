@@ -43,7 +43,8 @@ static inline struct history_record *life_delivery(const struct life *life, size
 void life_lease_end(const struct life *life, const struct lease *lease, uint64_t *since,
 		    uint64_t *back);
 
-/* life_gone.c: since when it may be gone, and by when it is */
+/* life_gone.c: since when it may be gone, and by when it is; how long it was held */
+void life_holds(const struct life *life);
 void life_gone(const struct life *life, struct check_message *message);
 
 /* life_dead.c */

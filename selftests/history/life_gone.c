@@ -102,3 +102,27 @@ void life_gone(const struct life *life, struct check_message *message)
 				 life_record(life, lease->maybe_acked)->invoked);
 	}
 }
+
+void life_holds(const struct life *life)
+{
+	struct check *check = life->check;
+	size_t i, n;
+
+	for (i = 0; i < life->nr_leases; i++) {
+		const struct lease *lease = &life->leases[i];
+		const uint32_t ends[] = {
+			lease->acked, lease->maybe_acked, lease->released, lease->maybe_released,
+		};
+		uint64_t until, back;
+
+		if (life_delivery(life, i)->flags & HISTORY_SETTLED)
+			continue;
+		life_lease_end(life, lease, &until, &back);
+		for (n = 0; n < 4; n++)
+			if (ends[n] != CHECK_NONE)
+				earliest(&until, life_record(life, ends[n])->invoked);
+		if (i + 1 < life->nr_leases)
+			earliest(&until, life_delivery(life, i + 1)->invoked);
+		check->holds[check->nr_holds++] = (struct check_hold){ lease->delivery, until };
+	}
+}

@@ -182,6 +182,19 @@ static void model_drain(struct model *model, struct slot *slot, uint16_t queue)
 	slot_end(model, slot_log(model, slot, r), HISTORY_OK);
 }
 
+static void queue_tell(struct model *model, uint16_t queue)
+{
+	const struct model_plan *plan = model->plan;
+	const struct history_record r = {
+		.op = HISTORY_QUEUE, .target = queue, .count = plan->prefetch, .invoked = 1,
+		.returned = 1, .outcome = HISTORY_OK, .offset = HISTORY_NOWHERE,
+		.producer = HISTORY_NOBODY, .flags = plan->single ? HISTORY_SINGLE : 0,
+	};
+
+	model->queues[queue].single = plan->single;
+	history_append(&model->control, &r);
+}
+
 bool model_run(const struct model_plan *plan, struct history *history)
 {
 	struct model *model = calloc(1, sizeof(*model));
@@ -199,6 +212,8 @@ bool model_run(const struct model_plan *plan, struct history *history)
 	history->seed = plan->seed;
 	for (i = 0; plan->dead && i < MODEL_QUEUES; i++)
 		model->queues[i].heir = &model->queues[MODEL_DEAD];
+	for (i = 0; i < MODEL_ALL; i++)
+		queue_tell(model, i);
 	for (i = 0; i < plan->clients; i++)
 		slot_born(model, &model->slots[i]);
 	while (model->records < plan->records)

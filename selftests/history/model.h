@@ -54,6 +54,8 @@ enum model_mutant {
 	MODEL_ID_NEVER,		/* or not at all */
 	MODEL_UNFENCED_SEND,	/* who is no producer any more sends as one */
 	MODEL_FORGOTTEN,	/* a producer is told less than it sent */
+	MODEL_NOT_ALONE,	/* a second description receives */
+	MODEL_HOARD,		/* somebody is given more than he may hold */
 	MODEL_TORN_SENT,	/* a transaction sends, and does not settle */
 	MODEL_TORN_SETTLED,	/* or settles, and does not send */
 	MODEL_TOO_OFTEN,	/* one delivery more than may be */
@@ -76,6 +78,8 @@ struct model_plan {
 	bool keyed;		/* order keys */
 	bool txns;		/* transactions */
 	bool once;		/* messages that are taken once */
+	bool single;		/* one description receives at a time */
+	unsigned int prefetch;	/* that a client may hold; 0: any number */
 	bool shared;		/* every two clients have a description in common */
 	bool rough;		/* what the dead held comes back nobody knows when, and
 				 * at the end nobody waits for calls to return */

@@ -281,13 +281,17 @@ static void effect_send(struct model *model, struct slot *slot)
 static void effect_take(struct model *model, struct slot *slot)
 {
 	struct model_queue *queue = &model->queues[slot->queue];
-	uint32_t file = slot->files[slot->queue], message;
+	uint32_t file = slot->files[slot->queue], message, most;
 
 	if (model_strikes(&model->wrong, MODEL_EMPTY, model_depth(queue) > 30)) {
 		slot->deadline = 0;
 		return;
 	}
-	while (slot->got < slot->asked) {
+	most = model_admit(queue, &model->wrong, slot->client, file, model->plan->prefetch);
+	slot->busy = most == MODEL_BUSY;
+	if (slot->busy)
+		slot->deadline = 0;
+	while (!slot->busy && slot->got < slot->asked && slot->got < most) {
 		message = model_take(queue, &model->wrong, slot->client, file, slot->told,
 				     slot_until(model, slot));
 		if (message == MODEL_NOTHING)
@@ -455,7 +459,7 @@ void slot_return(struct model *model, struct slot *slot)
 		break;
 	case TAKE:
 		if (!slot->got)
-			slot_end(model, r, HISTORY_EMPTY);
+			slot_end(model, r, slot->busy ? HISTORY_FAILED : HISTORY_EMPTY);
 		for (i = 0; i < slot->got; i++)
 			return_message(model, slot, i);
 		break;

@@ -200,6 +200,8 @@ uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32
 	if (model_strikes(wrong, MODEL_LEASE_TWICE, message->state == MODEL_READY && told &&
 			  !message->since_late))
 		queue->ready[message->priority].head--;
+	queue->active = file;
+	queue->active_client = client;
 	message->state = MODEL_LEASED;
 	message->client = client;
 	message->file = file;
@@ -380,6 +382,8 @@ void model_put_back(struct model_queue *queue, struct model_wrong *wrong, uint32
 {
 	size_t i;
 
+	if (client == MODEL_NOTHING ? queue->active == file : queue->active_client == client)
+		queue->active = queue->active_client = 0;
 	queue_skip_gone(queue);
 	for (i = queue->alive; i < queue->count; i++) {
 		const struct model_message *message = &queue->messages[i];

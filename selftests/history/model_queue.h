@@ -52,6 +52,8 @@ struct model_queue {
 	uint64_t next_offset;
 	unsigned int held;		/* ready or leased */
 	bool told;			/* the last sender, of its offset */
+	bool single;
+	uint32_t active, active_client;	/* the description that receives, and who; 0: none */
 };
 
 /* When to be wrong, and how. */
@@ -100,6 +102,11 @@ void model_list_add(struct model_list *list, uint32_t message);
 /* By offset. */
 void model_heap_add(struct model_queue *queue, struct model_list *heap, uint32_t message);
 bool model_strikes(struct model_wrong *wrong, enum model_mutant mutant, bool occasion);
+
+/* model_turn.c: how many @client may be given through @file; or MODEL_BUSY */
+#define MODEL_BUSY	UINT32_MAX
+uint32_t model_admit(struct model_queue *queue, struct model_wrong *wrong, uint32_t client,
+		     uint32_t file, uint32_t prefetch);
 
 /* model_key.c */
 

@@ -33,7 +33,7 @@ struct slot {
 	size_t first;			/* record of the call */
 	unsigned int asked, got;
 	uint32_t messages[MODEL_BATCH], deliveries[MODEL_BATCH];
-	bool told, settled, partial, accepted;
+	bool told, settled, partial, accepted, busy;
 	uint8_t op;			/* of a settlement */
 	uint32_t priority;		/* of what it sends */
 	uint8_t keys[MODEL_BATCH];	/* likewise */

@@ -43,6 +43,9 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		plan.wishes |= mutant == MODEL_LOW_FIRST || mutant == MODEL_TOO_SOON;
 		plan.dead |= mutant >= MODEL_TOO_OFTEN;
 		plan.once = mutant >= MODEL_ID_TWICE && mutant <= MODEL_FORGOTTEN;
+		plan.single = mutant == MODEL_NOT_ALONE;
+		plan.prefetch = mutant == MODEL_HOARD ? 8 : 0;
+		plan.shared &= !plan.single;
 		/* For them somebody has to die; seldom, and where little waits. */
 		plan.txns = mutant == MODEL_TORN_SENT || mutant == MODEL_TORN_SETTLED;
 		plan.shared &= !plan.txns;

@@ -22,6 +22,8 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_EARLY] = "early",
 	[HISTORY_KEY_SHARED] = "key-shared",
 	[HISTORY_KEY_ORDER] = "key-order",
+	[HISTORY_NOT_ALONE] = "not-alone",
+	[HISTORY_HOARD] = "hoard",
 	[HISTORY_TAKEN_TWICE] = "taken-twice",
 	[HISTORY_SEQUENCE] = "sequence",
 	[HISTORY_UNFENCED] = "unfenced-send",
@@ -35,7 +37,7 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 
 static const char * const op_names[] = {
 	"none", "send", "take", "more", "buried", "ack", "release", "term", "extend", "close",
-	"death", "purge", "drained", "register",
+	"death", "purge", "drained", "register", "queue",
 };
 
 static const char * const outcome_names[] = {

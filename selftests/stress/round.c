@@ -34,13 +34,13 @@ static uint32_t chance(struct round *round, uint32_t below)
 /*
  * One that is mostly full, and has messages that are delivered too often; one that is
  * full sometimes, with priorities, and in every other round with keys; one that never
- * is; one with keys; and one for the dead.
+ * is; one with keys; one for a single receiver; and one for the dead.
  */
 int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 {
-	static const __u64 messages[] = { 40, 400, 65536, 1000, 65536 };
+	static const __u64 messages[] = { 40, 400, 65536, 1000, 200, 65536 };
 	static const __u64 bytes[] = {
-		64 << 10, 1 << 20, 64 << 20, 16 << 20, 64 << 20,
+		64 << 10, 1 << 20, 64 << 20, 16 << 20, 1 << 20, 64 << 20,
 	};
 	struct weir_create create = {
 		.type = WEIR_TYPE_QUEUE,
@@ -52,6 +52,10 @@ int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 
 	if (queue == STRESS_ONCE)
 		create.policy.dedup_count = WEIR_DEFAULT_DEDUP_COUNT;
+	if (queue == STRESS_SINGLE) {
+		create.policy.flags |= WEIR_POLICY_SINGLE_ACTIVE;
+		create.policy.prefetch = STRESS_PREFETCH;
+	}
 	if (stress_keyed(seed, queue))
 		create.policy.flags |= WEIR_POLICY_KEYED;
 	if (stress_mortal(queue) && heir >= 0) {
@@ -287,6 +291,18 @@ static void round_judge(struct round *round)
 	history_free(&history);
 }
 
+/* What others are to know of the queues. */
+static void round_tell(struct round *round)
+{
+	struct history_record record = {
+		.op = HISTORY_QUEUE, .target = STRESS_SINGLE, .offset = HISTORY_NOWHERE,
+		.producer = HISTORY_NOBODY, .count = STRESS_PREFETCH, .flags = HISTORY_SINGLE,
+		.invoked = history_now(),
+	};
+
+	history_add(&round->log, &record, HISTORY_OK);
+}
+
 static void round_begin(struct round *round, const char *logs)
 {
 	struct stress *stress = &round->stress;
@@ -308,6 +324,7 @@ static void round_begin(struct round *round, const char *logs)
 		printf("Bail out! cannot begin: %d\n", ret);
 		exit(1);
 	}
+	round_tell(round);
 	for (i = 0; i < round->plan->clients; i++)
 		slot_start(round, &round->slots[i]);
 }

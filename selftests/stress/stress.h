@@ -14,12 +14,15 @@
 #include "../raw.h"
 #include "../uring.h"
 
-#define STRESS_QUEUES	4
+#define STRESS_QUEUES	5
 /* The dead letter queue of the mortal ones; nobody else sends there. */
 #define STRESS_DEAD	STRESS_QUEUES
 #define STRESS_ALL	(STRESS_QUEUES + 1)
 /* Messages are taken once there that ask for it. */
 #define STRESS_ONCE	2
+/* One description receives there at a time, and a client holds no more. */
+#define STRESS_SINGLE	4
+#define STRESS_PREFETCH	12
 #define STRESS_PRIORITIES 3
 #define STRESS_KEYS	64
 /* Shorter times are none in a log. */

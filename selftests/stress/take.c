@@ -19,7 +19,8 @@ static void take_failed(struct stress_client *client, struct history_record *rec
 {
 	if (result == -EAGAIN || result == -ETIMEDOUT)
 		history_end(record, HISTORY_EMPTY);
-	else if (result == -EINTR || result == -EMSGSIZE || result == -ECANCELED)
+	else if (result == -EINTR || result == -EMSGSIZE || result == -ECANCELED ||
+		 (result == -EBUSY && record->target == STRESS_SINGLE))
 		history_end(record, HISTORY_FAILED);
 	else
 		stress_fail(client, "receive", result);
