@@ -59,6 +59,8 @@ struct message *model_dead_letter(const struct queue *queue, const struct messag
 	if (message->holder_pid) {
 		add_number(&block, "weir-dead-uid", 0);
 		add_number(&block, "weir-dead-pid", message->holder_pid);
+		if (*message->holder)
+			add_header(&block, "weir-dead-consumer", message->holder);
 	}
 	letter->spec = (struct spec){
 		.len = message->spec.len, .key_len = message->spec.key_len,
@@ -66,6 +68,11 @@ struct message *model_dead_letter(const struct queue *queue, const struct messag
 	};
 	letter->size = more + block.len;
 	letter->state = READY;
+	letter->ttl = queue->heir->policy.ttl_ns;
+	letter->asks = message->asks;
+	letter->reply_to = message->reply_to;
+	letter->ranked = letter->ttl || letter->asks || (letter->spec.key_len &&
+					 has_flag(queue->heir, WEIR_POLICY_KEYED));
 	letter->pid = message->pid;
 	return letter;
 }
@@ -126,17 +133,14 @@ static bool is_first(const struct queue *queue, const struct message *message)
 	return true;
 }
 
-/* One more is in @heir than the model has. */
-static void bury_one(struct queue *heir)
+/* A dead letter is in @heir. */
+static void bury_one(struct queue *heir, const struct weir_desc *desc)
 {
-	const struct weir_desc *desc = observe_find(heir, heir->sent);
 	struct message *message, *letter;
 	const unsigned char *bytes;
 	struct queue *queue;
 	struct spec spec;
 
-	if (!desc)
-		disagree("dead letter %llu is in no slot", heir->sent);
 	spec = (struct spec){ desc->len, desc->key_len, desc->headers_len };
 	bytes = heir->pool + desc->pos;
 	queue = find_origin(&spec, bytes);
@@ -154,7 +158,59 @@ static void bury_one(struct queue *heir)
 		disagree("the bytes of dead letter %llu", letter->offset);
 	queue->dead_letters++;
 	tally.letters++;
-	model_gone(queue, message);
+	model_gone(queue, message, WEIR_OUTCOME_DEAD_LETTER, message->holder_pid, message->holder);
+}
+
+static void tick(void)
+{
+	const struct timespec time = { .tv_nsec = TICK_NS };
+
+	nanosleep(&time, NULL);
+}
+
+/*
+ * More is in @queue than the model has: dead letters, or receipts, which nobody sent. What
+ * is not due yet is perhaps when others have been buried: whether anything was.
+ */
+static bool arrive(struct queue *queue, __u64 sent)
+{
+	const __u64 before = queue->sent;
+
+	while (queue->sent < sent) {
+		const struct weir_desc *desc = observe_find(queue, queue->sent);
+
+		if (!desc)
+			disagree("message %llu of %s is in no slot", queue->sent, queue->name);
+		/* A receipt may be dead itself. */
+		if (desc->pid || desc->headers_len) {
+			bury_one(queue, desc);
+			continue;
+		}
+		agree("length of a receipt", desc->len, sizeof(struct weir_receipt));
+		if (!model_hear(queue, (const void *)(queue->pool + desc->pos)))
+			break;
+		observe_place(queue, queue->messages[queue->held - 1], desc);
+	}
+	return queue->sent > before;
+}
+
+/* Whether any receipt came. */
+static bool hear(struct queue *queue)
+{
+	struct weir_info info;
+	int ticks;
+
+	if (!queue->nr_receipts)
+		return false;
+	for (ticks = 0; ticks < TICKS(patience); ticks++) {
+		get_info(queue, &info);
+		if (info.sent > queue->sent)
+			break;
+		tick();
+	}
+	if (ticks == TICKS(patience))
+		disagree("%d receipts do not come", queue->nr_receipts);
+	return arrive(queue, info.sent);
 }
 
 /* Whether the one that may be first and is the hardest to place has place for sure. */
@@ -196,13 +252,6 @@ static bool has_room(const struct queue *queue)
 	return room;
 }
 
-static void tick(void)
-{
-	const struct timespec time = { .tv_nsec = TICK_NS };
-
-	nanosleep(&time, NULL);
-}
-
 /* To the dead letter queue: whether anything came to be there. */
 static bool bequeath(struct queue *queue)
 {
@@ -225,9 +274,7 @@ static bool bequeath(struct queue *queue)
 	}
 	if (ticks == TICKS(patience))
 		disagree("what is dead of %s is not buried", queue->name);
-	while (heir->sent < info.sent)
-		bury_one(heir);
-	return true;
+	return arrive(heir, info.sent);
 }
 
 static bool discard(struct queue *queue)
@@ -238,14 +285,15 @@ static bool discard(struct queue *queue)
 		if (queue->messages[i]->state != DYING)
 			continue;
 		queue->dead_letters++;
-		model_gone(queue, queue->messages[i]);
+		model_gone(queue, queue->messages[i], WEIR_OUTCOME_DISCARDED,
+			   queue->messages[i]->holder_pid, queue->messages[i]->holder);
 	}
 	return true;
 }
 
 static bool queue_calm_down(struct queue *queue)
 {
-	bool any = model_end_times(queue);
+	bool any = model_end_times(queue) | hear(queue);
 
 	if (!model_count(queue, DYING))
 		return any;

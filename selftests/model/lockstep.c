@@ -4,176 +4,194 @@
  * do to queues, at random but one at a time, has the results, errors, contents
  * and figures that the model has (I5, I6, I8, I9, I10, I31, I41, I42, I43, I45).
  *
- *	lockstep [--ops N] [--seed S] [--round N] [--state FILE] [--shrink SECONDS]
- *		 [--verbose]
+ *	lockstep [--ops N] [--seed S] [--round N] [--jobs N] [--state FILE]
+ *		 [--shrink SECONDS] [--verbose]
  *	lockstep --script FILE
  *
  * --state: up to which seed it was clean, and how long that took; what is there is
  * gone on with, so a run can be interrupted, and made longer, at any time.
- * Each round is a world of its own, with the next seed. One that disagrees is
- * made as short as it goes and printed; that is also what --script reads.
+ * Each round is a world of its own, with the next seed; --jobs of them are played at a
+ * time, so that one has the processor while another waits for a time to end. One that
+ * disagrees is made as short as it goes and printed; that is also what --script reads.
  */
 #include <getopt.h>
 #include <sched.h>
 #include <sys/random.h>
-#include <time.h>
+#include <sys/wait.h>
 
+#include "../proc.h"
 #include "kselftest.h"
-#include "world.h"
+#include "rounds.h"
 
-/* A longer script is better played by its seed. */
-#define MOST_PRINTED 200
+#define MOST_JOBS 64
+
+/* A process that plays a round; what it came to is in shared memory. */
+struct job {
+	pid_t pid;			/* 0: there is none */
+	int round;
+	struct score *score;
+};
 
 static __u64 seed;
-static int total = 10000, per_round = 2500, shrink_seconds = 120;
-static bool verbose, clean = true;
+static int total, per_round = 2500, nr_jobs;
+static bool verbose;
 static const char *script, *state;
-static __u64 steps_played;
-static double seconds_played;
+static struct score all;
+static struct job jobs[MOST_JOBS];
+static double began;
+/* Of earlier runs. */
+static __u64 steps_before;
+static double seconds_before;
 
-static double now(void)
+static double seconds_played(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
+	return seconds_before + seconds_now() - began;
 }
 
-static void make_ops(__u64 from, struct op *ops, int nr)
+static int min_of(int a, int b)
 {
-	unsigned int all = 0, at;
-	int i;
-
-	for (i = 0; i < nr_steps; i++)
-		all += steps[i].weight;
-	for (i = 0; i < nr; i++) {
-		at = random_below(&from, all);
-		for (ops[i].step = 0; at >= steps[ops[i].step].weight; ops[i].step++)
-			at -= steps[ops[i].step].weight;
-		ops[i].seed = random_next(&from);
-	}
+	return a < b ? a : b;
 }
 
-/*
- * Leaves out what is not needed for a disagreement, in smaller and smaller
- * pieces: how many are left. A step picks from what there is, so any sequence
- * of steps is one that can be played.
- */
-static int shrink(struct op *ops, int nr)
-{
-	double end = now() + shrink_seconds;
-	struct op *fewer = malloc(nr * sizeof(*ops));
-	const char *kind = disagreement_kind;
-	int piece = nr, from, at;
-
-	/* What does not come is most of the time that this takes. */
-	patience = 3;
-
-	while ((piece = piece > 1 ? (piece + 1) / 2 : 0)) {
-		for (from = 0; from < nr && now() < end;) {
-			int left = from + piece < nr ? nr - from - piece : 0;
-
-			memcpy(fewer, ops, from * sizeof(*ops));
-			memcpy(fewer + from, ops + from + piece, left * sizeof(*ops));
-			at = play(fewer, from + left, false);
-			if (at < 0 || disagreement_kind != kind) {
-				from += piece;
-				continue;
-			}
-			nr = at + 1;
-			memcpy(ops, fewer, nr * sizeof(*ops));
-		}
-	}
-	free(fewer);
-	patience = PATIENCE;
-	return nr;
-}
-
-/* Steps for which there was nothing to pick can go without a look. */
-static int drop_idle(struct op *ops, int nr)
-{
-	int i, kept = 0;
-
-	for (i = 0; i < nr; i++)
-		if (ops[i].asked || i == nr - 1)
-			ops[kept++] = ops[i];
-	return kept;
-}
-
-static void print_failure(struct op *ops, int at)
-{
-	int i;
-
-	ksft_print_msg("step %d (%s): %s\n", at, steps[ops[at].step].name, disagreement);
-	fflush(stdout);
-	print_last();
-	at = shrink(ops, drop_idle(ops, at + 1)) - 1;
-	/* Once more, for what it says. */
-	if (play(ops, at + 1, false) < 0)
-		ksft_print_msg("this does not happen each time:\n");
-	ksft_print_msg("shrunk to %d: %s\n", at + 1, disagreement);
-	print_last();
-	for (i = 0; i <= at && at < MOST_PRINTED; i++)
-		ksft_print_msg("  %s %llx\n", steps[ops[i].step].name, ops[i].seed);
-}
-
-/* @done steps of those that were asked for were played before. */
-static void resume(int *done)
+static void resume(void)
 {
 	FILE *file = fopen(state, "re");
 
 	if (!file)
 		return;
-	if (fscanf(file, "seed %llu steps %llu seconds %lf", &seed, &steps_played,
-		   &seconds_played) != 3)
+	if (fscanf(file, "seed %llu steps %llu seconds %lf", &seed, &steps_before,
+		   &seconds_before) != 3)
 		ksft_exit_fail_msg("%s: says nothing\n", state);
 	fclose(file);
-	*done = steps_played;
+	total -= steps_before < total ? steps_before : total;
 	ksft_print_msg("%llu steps were played before, in %.1f s; on with seed %llu\n",
-		       steps_played, seconds_played, seed);
+		       steps_before, seconds_before, seed);
 }
 
-/* Whole at any time. */
-static void save(__u64 next)
+/* The file is whole at any time. The first @clean rounds are known to be clean. */
+static void save(int clean)
 {
+	const __u64 steps = steps_before + min_of(clean * per_round, total);
 	char path[4096];
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s.new", state);
 	file = fopen(path, "we");
-	if (!file || fprintf(file, "seed %llu steps %llu seconds %f\n", next, steps_played,
-			     seconds_played) < 0 || fclose(file) || rename(path, state))
+	if (!file || fprintf(file, "seed %llu steps %llu seconds %f\n", seed + clean, steps,
+			     seconds_played()) < 0 || fclose(file) || rename(path, state))
 		ksft_exit_fail_msg("%s: %s\n", state, strerror(errno));
 }
 
-static void play_round(__u64 from, struct op *ops, int nr)
+static int round_steps(int round)
 {
-	double began;
-	int at;
+	return min_of(total - round * per_round, per_round);
+}
 
-	if (!script)
-		ksft_print_msg("lockstep --seed %llu --ops %d --round %d\n", from, nr, nr);
-	began = now();
-	at = play(ops, nr, verbose);
-	seconds_played += now() - began;
-	steps_played += at < 0 ? nr : at;
-	if (at >= 0)
-		print_failure(ops, at);
-	else if (state && clean)
-		save(from + 1);
-	clean &= at < 0;
-	ksft_test_result(at < 0, "%d steps of seed %llu\n", nr, from);
+/* One step after the other is quickest on one processor: nobody is woken elsewhere. */
+static void stay_on(int cpu)
+{
+	cpu_set_t one;
+
+	CPU_ZERO(&one);
+	CPU_SET(cpu, &one);
+	sched_setaffinity(0, sizeof(one), &one);
+}
+
+static void start_job(struct job *job, int round)
+{
+	const int nr = round_steps(round);
+	struct op *ops;
+
+	job->round = round;
+	memset(job->score, 0, sizeof(*job->score));
+	ksft_print_msg("lockstep --seed %llu --ops %d --round %d\n", seed + round, nr, nr);
+	job->pid = proc_fork();
+	if (job->pid < 0)
+		ksft_exit_fail_msg("fork: %s\n", strerror(errno));
+	if (job->pid)
+		return;
+	stay_on((job - jobs) % sysconf(_SC_NPROCESSORS_ONLN));
+	ops = malloc(nr * sizeof(*ops));
+	make_ops(seed + round, ops, nr);
+	play_round(ops, nr, verbose, job->score);
+	_exit(0);
+}
+
+static struct job *await_job(void)
+{
+	pid_t pid = wait(NULL);
+	int i;
+
+	for (i = 0; i < nr_jobs; i++)
+		if (jobs[i].pid == pid)
+			break;
+	if (pid <= 0 || i == nr_jobs)
+		ksft_exit_fail_msg("wait: %s\n", strerror(errno));
+	jobs[i].pid = 0;
+	return &jobs[i];
+}
+
+static void add_score(const struct score *score)
+{
+	const __u64 *from = (const __u64 *)&score->tally;
+	__u64 *to = (__u64 *)&all.tally;
+	size_t i;
+
+	all.steps += score->steps;
+	for (i = 0; i < sizeof(all.tally) / sizeof(*to); i++)
+		to[i] += from[i];
+}
+
+/* @done: which rounds were clean; @clean: how many from the first one on. */
+static void end_job(const struct job *job, bool done[], int *clean)
+{
+	const int before = *clean;
+
+	add_score(job->score);
+	ksft_test_result(job->score->clean, "%d steps of seed %llu\n", round_steps(job->round),
+			 seed + job->round);
+	done[job->round] = job->score->clean;
+	while (done[*clean])
+		++*clean;
+	if (state && *clean > before)
+		save(*clean);
+}
+
+static void play_rounds(int rounds)
+{
+	bool *done = calloc(rounds + 1, sizeof(*done));
+	int started, ended, clean = 0, i;
+
+	nr_jobs = min_of(nr_jobs, rounds);
+	for (i = 0; i < nr_jobs; i++)
+		jobs[i].score = proc_shared(sizeof(*jobs[i].score));
+	for (started = 0; started < nr_jobs; started++)
+		start_job(&jobs[started], started);
+	for (ended = 0; ended < rounds; ended++) {
+		struct job *job = await_job();
+
+		end_job(job, done, &clean);
+		if (started < rounds)
+			start_job(job, started++);
+	}
+	free(done);
 }
 
 static void print_tally(void)
 {
+	const struct tally *tally = &all.tally;
+	double seconds = seconds_now() - began;
+
 	ksft_print_msg("%llu messages, %llu deliveries, %llu again, %llu for those that starve\n",
-		       tally.sent, tally.received, tally.redelivered, tally.starved);
+		       tally->sent, tally->received, tally->redelivered, tally->starved);
 	ksft_print_msg("%llu settled, %llu leases ran out, %llu dead, %llu dead letters, "
-		       "%llu had no place\n", tally.settled, tally.expired, tally.dead,
-		       tally.letters, tally.blocked);
+		       "%llu had no place\n", tally->settled, tally->expired, tally->dead,
+		       tally->letters, tally->blocked);
+	ksft_print_msg("%llu transactions, %llu duplicates, %llu waited for their key, "
+		       "%llu receipts, %llu answers\n", tally->txns, tally->duplicates,
+		       tally->waited, tally->receipts, tally->answers);
 	ksft_print_msg("%llu steps, %llu of them more than nothing, in %.1f s: %.0f steps/s\n",
-		       steps_played, tally.asked, seconds_played, steps_played / seconds_played);
+		       all.steps, tally->asked, seconds, all.steps / seconds);
 }
 
 static int find_step(const char *name)
@@ -186,7 +204,7 @@ static int find_step(const char *name)
 	ksft_exit_fail_msg("there is no step '%s'\n", name);
 }
 
-static int play_script(void)
+static void play_script(void)
 {
 	FILE *file = fopen(script, "re");
 	char line[256], name[64];
@@ -195,7 +213,6 @@ static int play_script(void)
 
 	if (!file)
 		ksft_exit_fail_msg("%s: %s\n", script, strerror(errno));
-	ksft_set_plan(1);
 	while (fgets(line, sizeof(line), file)) {
 		ops = realloc(ops, (nr + 1) * sizeof(*ops));
 		if (sscanf(line, "%*[# ]%63s %llx", name, &ops[nr].seed) != 2 &&
@@ -204,8 +221,10 @@ static int play_script(void)
 		ops[nr++].step = find_step(name);
 	}
 	fclose(file);
-	play_round(0, ops, nr);
-	ksft_finished();
+	ksft_set_plan(1);
+	stay_on(0);
+	play_round(ops, nr, verbose, &all);
+	ksft_test_result(all.clean, "%d steps of %s\n", nr, script);
 }
 
 static void parse(int argc, char **argv)
@@ -214,6 +233,7 @@ static void parse(int argc, char **argv)
 		{ "ops", required_argument, NULL, 'o' },
 		{ "seed", required_argument, NULL, 's' },
 		{ "round", required_argument, NULL, 'r' },
+		{ "jobs", required_argument, NULL, 'j' },
 		{ "shrink", required_argument, NULL, 't' },
 		{ "state", required_argument, NULL, 'a' },
 		{ "script", required_argument, NULL, 'f' },
@@ -227,6 +247,7 @@ static void parse(int argc, char **argv)
 		case 'o': total = atoi(optarg); break;
 		case 's': seed = strtoull(optarg, NULL, 0); break;
 		case 'r': per_round = atoi(optarg); break;
+		case 'j': nr_jobs = min_of(atoi(optarg), MOST_JOBS); break;
 		case 't': shrink_seconds = atoi(optarg); break;
 		case 'a': state = optarg; break;
 		case 'f': script = optarg; break;
@@ -238,33 +259,26 @@ static void parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct op *ops;
-	int rounds, i, nr, done = 0;
-	cpu_set_t one;
+	int rounds;
 
-	CPU_ZERO(&one);
-	CPU_SET(0, &one);
+	total = raw_rounds(100000);
+	/* While one waits there is another. */
+	nr_jobs = min_of(3 * sysconf(_SC_NPROCESSORS_ONLN), MOST_JOBS);
 	if (getrandom(&seed, 4, 0) != 4)
 		return KSFT_FAIL;
 	parse(argc, argv);
-	/* One at a time is quickest without a second processor to be woken. */
-	sched_setaffinity(0, sizeof(one), &one);
 	setlinebuf(stdout);
 	ksft_print_header();
-	if (script)
-		return play_script();
-	if (state)
-		resume(&done);
-	total -= done < total ? done : total;
-	rounds = (total + per_round - 1) / per_round;
-	ksft_set_plan(rounds);
-	ops = malloc(per_round * sizeof(*ops));
-	for (i = 0; i < rounds; i++) {
-		nr = total - i * per_round < per_round ? total - i * per_round : per_round;
-		make_ops(seed + i, ops, nr);
-		play_round(seed + i, ops, nr);
+	began = seconds_now();
+	if (script) {
+		play_script();
+	} else {
+		if (state)
+			resume();
+		rounds = (total + per_round - 1) / per_round;
+		ksft_set_plan(rounds);
+		play_rounds(rounds);
 	}
-	free(ops);
 	print_tally();
 	ksft_finished();
 }

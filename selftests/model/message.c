@@ -18,12 +18,12 @@ __u32 spec_size(const struct spec *spec)
 static void random_bytes(__u64 *seed, unsigned char *bytes, __u32 length)
 {
 	__u64 word = random_next(seed);
-	__u32 i;
 
-	for (i = 0; i < length; i += sizeof(word)) {
-		memcpy(bytes + i, &word, length - i < sizeof(word) ? length - i : sizeof(word));
+	for (; length >= sizeof(word); length -= sizeof(word), bytes += sizeof(word)) {
+		memcpy(bytes, &word, sizeof(word));
 		word = word * 6364136223846793005ULL + 1442695040888963407ULL;
 	}
+	memcpy(bytes, &word, length);
 }
 
 /* @length is a multiple of 8; a header with its padding takes at least 16. */
@@ -44,12 +44,24 @@ static void make_headers(__u64 *seed, unsigned char *bytes, __u32 length)
 	}
 }
 
+__u32 spec_id_len(__u64 id)
+{
+	return 1 + id % WEIR_ID_MAX;
+}
+
+void spec_id_bytes(__u64 id, unsigned char bytes[WEIR_ID_MAX])
+{
+	random_bytes(&id, bytes, WEIR_ID_MAX);
+}
+
 void spec_bytes(const struct spec *spec, unsigned char *bytes)
 {
-	__u64 seed = spec->seed;
+	__u64 seed = spec->seed, key_seed = spec->key_seed;
 	__u32 rest = spec->len + spec->key_len, headers = spec_headers_at(spec);
 
 	random_bytes(&seed, bytes, rest);
+	if (key_seed)
+		random_bytes(&key_seed, bytes + spec->len, spec->key_len);
 	if (!spec->headers_len)
 		return;
 	memset(bytes + rest, 0, headers - rest);
@@ -104,12 +116,18 @@ int spec_late_error(const struct spec *spec)
 	case WRONG_KEY:
 	case WRONG_HEADERS:
 	case WRONG_OPTIONS:
+	case WRONG_ID_DATA:
 		return -EFAULT;
 	case WRONG_OPTIONS_TAIL:
 		return -E2BIG;
 	case WRONG_OPTIONS_LEN:
 	case WRONG_OPTION_FLAGS:
 	case WRONG_PRIORITY:
+	case WRONG_SEQUENCE:
+	case WRONG_EPOCH:
+	case WRONG_ID:
+	case WRONG_ID_LEN:
+	case WRONG_NO_WINDOW:
 	case WRONG_NAME:
 	case WRONG_VALUE:
 	case WRONG_HEADER_RESERVED:

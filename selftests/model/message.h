@@ -12,6 +12,8 @@
 #include "../body.h"
 #include "../raw.h"
 
+struct queue;
+
 /* What is wrong with it. */
 enum wrong {
 	RIGHT,
@@ -34,6 +36,12 @@ enum wrong {
 	WRONG_OPTIONS_TAIL,
 	WRONG_OPTION_FLAGS,
 	WRONG_PRIORITY,		/* the queue has not as many */
+	WRONG_SEQUENCE,		/* without a producer */
+	WRONG_EPOCH,
+	WRONG_ID,		/* an address, and no length */
+	WRONG_ID_LEN,
+	WRONG_ID_DATA,
+	WRONG_NO_WINDOW,	/* the queue knows no ids */
 	NR_WRONG,
 };
 
@@ -41,7 +49,12 @@ struct spec {
 	__u32 len, key_len, headers_len;
 	enum wrong wrong;
 	bool wishes;			/* it has options */
-	struct weir_options options;
+	struct weir_options options;	/* but for the address of the id */
+	struct queue *receipts;		/* behind the descriptor for these; NULL: none */
+	struct queue *reply_to;		/* likewise, for an answer */
+	int receipt_file, reply_file;
+	__u64 id;			/* of which its bytes are made; 0: it has none */
+	__u64 key_seed;			/* likewise, of the key; 0: of @seed */
 	__u64 seed;
 };
 
@@ -61,6 +74,8 @@ __u32 spec_headers_at(const struct spec *spec);
 __u32 spec_size(const struct spec *spec);
 /* All bytes, as receivers shall see them: payload, key, zeros, headers. */
 void spec_bytes(const struct spec *spec, unsigned char *bytes);
+__u32 spec_id_len(__u64 id);
+void spec_id_bytes(__u64 id, unsigned char bytes[WEIR_ID_MAX]);
 /* Makes the block of headers at @bytes what a careless or bad sender has. */
 void spec_spoil_headers(const struct spec *spec, unsigned char *bytes);
 /* The error that @spec gets before any space is looked for; and after. */

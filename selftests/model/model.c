@@ -23,11 +23,6 @@ int model_count(const struct queue *queue, enum state state)
 	return count;
 }
 
-__u64 model_depth(const struct queue *queue)
-{
-	return model_count(queue, READY);
-}
-
 void model_policy(struct queue *queue, const struct weir_policy *policy, struct queue *heir)
 {
 	queue->policy = *policy;
@@ -38,6 +33,10 @@ void model_policy(struct queue *queue, const struct weir_policy *policy, struct 
 		queue->policy.backoff_max_ns = WEIR_DEFAULT_BACKOFF_MAX;
 	if (!policy->priorities)
 		queue->policy.priorities = 1;
+	if (policy->dedup_ns && !policy->dedup_count)
+		queue->policy.dedup_count = WEIR_DEFAULT_DEDUP_COUNT;
+	if (!has_flag(queue, WEIR_POLICY_SINGLE_ACTIVE))
+		queue->active = NULL;
 	queue->policy.dead_letter = 0;
 	queue->heir = heir;
 	queue->blocked = ~0ULL;
@@ -45,7 +44,8 @@ void model_policy(struct queue *queue, const struct weir_policy *policy, struct 
 
 bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units)
 {
-	return queue->held + more < (int)queue->policy.max_messages &&
+	units += queue->owed * units_of(sizeof(struct weir_receipt));
+	return queue->held + queue->owed + more < queue->policy.max_messages &&
 	       model_units(queue) + units + units_of(size) <= queue->max_units;
 }
 
@@ -78,7 +78,9 @@ int model_admits(const struct queue *queue, const struct spec *specs, int count)
 	if (!reserved)
 		return -EAGAIN;
 	for (i = 0; i < reserved; i++) {
-		error = spec_late_error(&specs[i]);
+		error = spec_late_error(&specs[i]) ?: model_bonds_error(queue, specs, i);
+		if (!error && model_is_fenced(queue, &specs[i]))
+			error = -ESTALE;
 		if (error)
 			return i ? i : error;
 	}
@@ -98,13 +100,20 @@ void model_add(struct queue *queue, struct message *message)
 {
 	message->offset = queue->sent++;
 	queue->messages[queue->held++] = message;
+	if (message->state == READY)
+		model_arrive(queue, message);
 }
 
 struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid)
 {
-	struct message *message = calloc(1, sizeof(*message));
+	struct message *message;
 	enum wait wait;
 
+	if (!model_take_once(queue, spec)) {
+		queue->duplicates++;
+		return NULL;
+	}
+	message = calloc(1, sizeof(*message));
 	message->spec = *spec;
 	message->size = spec_size(spec);
 	message->bytes = malloc(message->size + 1);
@@ -112,41 +121,23 @@ struct message *model_send(struct queue *queue, const struct spec *spec, __u32 p
 	message->state = READY;
 	message->pid = pid;
 	message->priority = spec->options.priority;
-	message->expires = (spec->options.ttl_ns ?: queue->policy.ttl_ns) == SHORT_NS;
-	message->ranked = spec->wishes || queue->policy.ttl_ns;
+	message->ttl = spec->options.ttl_ns ?: queue->policy.ttl_ns;
+	message->ranked = spec->wishes || queue->policy.ttl_ns ||
+			  (spec->key_len && has_flag(queue, WEIR_POLICY_KEYED));
+	message->token = spec->options.token;
+	message->receipts = spec->receipts;
+	if (message->receipts)
+		model_owe(message);
+	message->asks = spec->options.flags & WEIR_OPTION_REPLY;
+	message->reply_to = spec->reply_to;
 	wait = model_delay(&spec->options);
 	if (wait)
 		message->state = DELAYED;
 	message->ends = wait == SHORT;
 	model_add(queue, message);
+	model_behind(queue);
+	queue->waited += message->behind;
 	return message;
-}
-
-/*
- * Higher priorities are first, or the lowest, if that waits for long; in each what
- * was delivered before; then by offset.
- */
-static bool model_before(const struct message *a, const struct message *b, bool lowest)
-{
-	if (a->priority != b->priority)
-		return (a->priority > b->priority) != lowest;
-	if (!a->deliveries != !b->deliveries)
-		return a->deliveries;
-	return a->offset < b->offset;
-}
-
-struct message *model_next(struct queue *queue)
-{
-	__u32 most = queue->policy.starve_after;
-	bool lowest = most && queue->starving >= most;
-	struct message *next = NULL;
-	int i;
-
-	for (i = 0; i < queue->held; i++)
-		if (queue->messages[i]->state == READY &&
-		    (!next || model_before(queue->messages[i], next, lowest)))
-			next = queue->messages[i];
-	return next;
 }
 
 struct message *model_find(struct queue *queue, __u64 offset)
@@ -172,17 +163,6 @@ struct message *model_in_slot(struct queue *queue, __u32 slot, const struct mess
 	return NULL;
 }
 
-/* Whether what has a lower priority waits. */
-static bool model_starves(const struct queue *queue, __u32 priority)
-{
-	int i;
-
-	for (i = 0; i < queue->held; i++)
-		if (queue->messages[i]->state == READY && queue->messages[i]->priority < priority)
-			return true;
-	return false;
-}
-
 void model_lease(struct queue *queue, struct message *message, struct file *file, int worker,
 		 bool in_place)
 {
@@ -194,10 +174,9 @@ void model_lease(struct queue *queue, struct message *message, struct file *file
 	queue->received++;
 	if (message->deliveries++)
 		queue->redelivered++;
-	queue->starved += queue->policy.starve_after &&
-			  queue->starving >= queue->policy.starve_after;
-	queue->starving = queue->policy.starve_after && model_starves(queue, message->priority) ?
-			  queue->starving + 1 : 0;
+	if (has_flag(queue, WEIR_POLICY_SINGLE_ACTIVE))
+		queue->active = file;
+	model_count_starving(queue, message);
 }
 
 /* What was read of it is read again. */
@@ -213,11 +192,15 @@ void model_die(struct queue *queue, struct message *message, const char *reason,
 {
 	if (message->state == LEASED) {
 		message->holder_pid = model_pids[message->worker];
+		memcpy(message->holder, message->file->names[message->worker],
+		       sizeof(message->holder));
 		model_end_lease(message);
 	} else {
 		message->holder_pid = 0;
+		*message->holder = '\0';
 	}
 	message->state = DYING;
+	queue->line_changed = true;
 	message->ends = false;
 	message->reason = reason;
 	snprintf(message->text, sizeof(message->text), "%s", text);
@@ -261,32 +244,43 @@ static void model_remove(struct queue *queue, struct message *message)
 	for (; i < queue->held; i++)
 		queue->messages[i] = queue->messages[i + 1];
 	queue->freed++;
+	queue->line_changed = true;
 	model_free(message);
 }
 
 /* What somebody may still read keeps its place. */
-void model_gone(struct queue *queue, struct message *message)
+void model_gone(struct queue *queue, struct message *message, enum weir_outcome outcome,
+		__u32 pid, const char *name)
 {
+	model_tell(queue, message, outcome, pid, name);
+	message->receipts = NULL;
+	queue->line_changed = true;
 	if (message->nr_pins)
 		message->state = PINNED;
 	else
 		model_remove(queue, message);
 }
 
-void model_settle(struct queue *queue, struct message *message)
+void model_settle(struct queue *queue, struct message *message, enum weir_outcome outcome)
 {
+	const char *name = message->file->names[message->worker];
+
 	model_end_lease(message);
 	queue->settled++;
-	model_gone(queue, message);
+	model_gone(queue, message, outcome, model_pids[message->worker], name);
 }
 
+/* Also what is behind others. */
 __u64 model_purge(struct queue *queue)
 {
-	struct message *message;
 	__u64 purged = 0;
+	int i;
 
-	while ((message = model_next(queue))) {
-		model_gone(queue, message);
+	/* From the last one, as some go. */
+	for (i = queue->held - 1; i >= 0; i--) {
+		if (queue->messages[i]->state != READY)
+			continue;
+		model_gone(queue, queue->messages[i], WEIR_OUTCOME_PURGED, 0, "");
 		purged++;
 	}
 	queue->purged += purged;
@@ -332,10 +326,10 @@ static bool model_end_time(struct queue *queue, struct message *message)
 		if (message->state == LEASED)
 			model_expire(queue, message);
 		else if (message->state == DELAYED)
-			message->state = READY;
+			model_arrive(queue, message);
 		return true;
 	}
-	if (message->state != READY || !message->expires)
+	if (message->state != READY || message->ttl != SHORT_NS)
 		return false;
 	model_die(queue, message, "expired", "");
 	return true;
@@ -420,7 +414,7 @@ static void model_settle_as(struct queue *queue, struct message *message,
 
 	switch (run->op) {
 	case WEIR_ACK:
-		model_settle(queue, message);
+		model_settle(queue, message, WEIR_OUTCOME_ACKED);
 		break;
 	case WEIR_RELEASE:
 		if (!run->delay_ms)
@@ -429,6 +423,7 @@ static void model_settle_as(struct queue *queue, struct message *message,
 		break;
 	case WEIR_EXTEND:
 		message->ends = run->delay_ms == SHORT_MS;
+		message->endless = !run->delay_ms && queue->policy.lease_ns == WEIR_UNLIMITED;
 		break;
 	case WEIR_TERM:
 		model_die(queue, message, "term", text);
@@ -463,6 +458,13 @@ void model_end_consumer(struct file *file, int worker)
 		model_unpin(file->queue, message, file, worker, 0);
 	}
 	file->consumer[worker] = false;
+	*file->names[worker] = '\0';
+	if (file->queue->active != file)
+		return;
+	for (i = 0; i < WORKERS; i++)
+		if (file->consumer[i])
+			return;
+	file->queue->active = NULL;
 }
 
 void model_check_open(struct file *file)

@@ -15,6 +15,7 @@
 #define WORKERS		4	/* processes */
 #define QUEUES		3	/* names */
 #define FILES		12	/* open file descriptions */
+#define PRODUCERS	4	/* names */
 #define MAX_HELD	512
 
 enum state {
@@ -50,17 +51,25 @@ struct message {
 	__u32 size;			/* of these */
 	__u32 deliveries;
 	enum state state;
+	__u64 arrived;			/* in the line of its key; 0: it was never READY */
+	bool behind;			/* see model_line() */
 	struct file *file;		/* LEASED: through which */
 	int worker;			/* LEASED: by whom */
 	__u32 holder_pid;		/* LEASED, DYING: likewise; 0: nobody */
 	bool in_place;			/* LEASED: and he reads it there */
 	bool ends;			/* LEASED, DELAYED: at once */
-	bool expires;			/* it is never to be delivered */
+	bool endless;			/* LEASED: never */
+	__u64 ttl;			/* SHORT_NS: it is never to be delivered; 0: no end */
 	bool ranked;			/* it had a wish, or its queue for it */
 	__u32 priority;
+	struct queue *receipts;		/* where it is told how it ends, or NULL */
+	__u64 token;
+	bool asks;			/* for an answer, which goes there: */
+	struct queue *reply_to;
 	/* DYING: what of, what its consumer said, and in which step. */
 	const char *reason;
 	char text[WEIR_REASON_MAX + 1];
+	char holder[WEIR_CONSUMER_NAME_SIZE];
 	unsigned int died;
 	struct pin pins[MOST_PINS];
 	int nr_pins;
@@ -68,14 +77,34 @@ struct message {
 	/* What the kernel chose, once it is known. */
 	bool placed;
 	__u32 slot;
+	bool has_pos;
 	__u64 pos;
 	__u64 stamp;
 };
+
+/* What is to be told, in the queue that it is for. */
+struct receipt {
+	const struct queue *from;
+	unsigned int ended;		/* in which step */
+	bool knows_stamp;		/* when it was sent */
+	struct weir_receipt told;
+};
+
+#define MOST_RECEIPTS	512
+
+struct producer {
+	__u64 id;			/* 0: it was never registered */
+	__u32 epoch;
+	__u64 sequence;
+};
+
+#define MOST_IDS	4096
 
 struct queue {
 	char name[WEIR_NAME_SIZE];
 	struct weir_policy policy;	/* as INFO has it */
 	__u64 most_messages, most_units; /* that it was created with */
+	__u32 most_dedup;
 	__u64 max_units;
 	__u32 max_size;
 	struct queue *heir;		/* the dead letter queue, also one that is destroyed */
@@ -83,6 +112,17 @@ struct queue {
 	bool dead;			/* destroyed */
 	struct message *messages[MAX_HELD];
 	int held;
+	__u64 arrivals;
+	bool line_changed;		/* since @behind was found out */
+	struct file *active;		/* who receives, if one at a time does; or NULL */
+	struct producer producers[PRODUCERS];
+	__u64 ids[MOST_IDS];		/* that were taken, in this order */
+	int nr_ids;
+	struct receipt receipts[MOST_RECEIPTS];	/* that are to come */
+	int nr_receipts;
+	__u32 owed;			/* of these, and for what has not ended */
+	__u64 heard;
+	__u64 duplicates, waited;	/* @waited: sent behind others of their key */
 	__u64 sent, received, redelivered, expired, settled, purged, dead_letters;
 	__u32 starving;			/* deliveries in a row while a lower priority waited */
 	__u64 starved;			/* deliveries for that */
@@ -90,7 +130,7 @@ struct queue {
 	__u64 blocked;			/* its heir's @freed, when that had no place; ~0: not so */
 	__u64 memory;			/* that it has for good, at least */
 	/* The observer's, who is the controller: see observe.c. */
-	int fd;
+	int fd;				/* or -1 */
 	const struct weir_desc *index;
 	const unsigned char *pool;
 	__u32 slots, slots_there;
@@ -103,6 +143,7 @@ struct file {
 	struct message *partial;
 	__u32 partial_at;
 	bool consumer[WORKERS];		/* that received, or tried to */
+	char names[WORKERS][WEIR_CONSUMER_NAME_SIZE];
 	bool fd[WORKERS];		/* who has a descriptor */
 	bool mapped[WORKERS];		/* who has a mapping */
 };
@@ -110,6 +151,17 @@ struct file {
 static inline __u32 units_of(__u32 size)
 {
 	return (size + WEIR_ALIGN - 1) / WEIR_ALIGN;
+}
+
+static inline bool has_flag(const struct queue *queue, __u32 flag)
+{
+	return queue->policy.flags & flag;
+}
+
+/* What is where in it is not seen but by who takes it. */
+static inline bool unseen(const struct queue *queue)
+{
+	return !queue->index;
 }
 
 static inline bool may_read(const struct file *file)
@@ -130,15 +182,50 @@ __u64 model_units(const struct queue *queue);
 int model_count(const struct queue *queue, enum state state);
 /* What is in force when @policy, which is right, was asked for. */
 void model_policy(struct queue *queue, const struct weir_policy *policy, struct queue *heir);
-__u64 model_depth(const struct queue *queue);
+/* What is to be delivered, and what waits for its key. */
+int model_depth(struct queue *queue);
+int model_behind(struct queue *queue);
 /* Whether a message of @size bytes has room, beside @more with @units. */
 bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units);
 
 /* How many of @specs are taken, or -errno. */
 int model_admits(const struct queue *queue, const struct spec *specs, int count);
+/* NULL: it is a duplicate. */
 struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid);
 
+/* model_once.c */
+
+/* The one with that id and epoch, or NULL: it is fenced. */
+struct producer *model_producer(const struct queue *queue, const struct weir_options *options);
+bool model_is_fenced(const struct queue *queue, const struct spec *spec);
+/* Whether it was not taken before; from now on it was. */
+bool model_take_once(struct queue *queue, const struct spec *spec);
+
+/* receipt.c */
+
+void model_owe(struct message *message);
+/* It ends so, by @pid, or 0. */
+void model_tell(struct queue *queue, const struct message *message, enum weir_outcome outcome,
+		__u32 pid, const char *name);
+/* Whether what came to be in @to is a receipt that is due. */
+bool model_hear(struct queue *to, const struct weir_receipt *got);
+/* The error that @specs[@nth] gets for what it asks of other queues, after those before. */
+int model_bonds_error(const struct queue *queue, const struct spec *specs, int nth);
+
+/* model_order.c */
+
 struct message *model_next(struct queue *queue);
+/* @message, which is READY, has its place in the line of its key. */
+void model_arrive(struct queue *queue, struct message *message);
+/* Whether @file may take anything, as long as others receive. */
+bool model_is_turn(const struct file *file);
+/* How many messages @worker may take through @file, or the error that he gets. */
+__s64 model_admit(const struct file *file, int worker);
+/* It was taken next: who starves by that. */
+void model_count_starving(struct queue *queue, const struct message *message);
+
+/* model.c */
+
 /* The dead letter that becomes of @message; @stamp is when that was sent. */
 struct message *model_dead_letter(const struct queue *queue, const struct message *message,
 				  __u64 stamp);
@@ -155,9 +242,10 @@ enum wait { NOW, SHORT, LONG };
 void model_put_back(struct queue *queue, struct message *message, enum wait wait);
 void model_die(struct queue *queue, struct message *message, const char *reason,
 	       const char *text);
-/* It is gone, but perhaps pinned. */
-void model_gone(struct queue *queue, struct message *message);
-void model_settle(struct queue *queue, struct message *message);
+/* It is gone, as @outcome says, but perhaps pinned. */
+void model_gone(struct queue *queue, struct message *message, enum weir_outcome outcome,
+		__u32 pid, const char *name);
+void model_settle(struct queue *queue, struct message *message, enum weir_outcome outcome);
 __u64 model_purge(struct queue *queue);
 __u64 model_pins(const struct queue *queue);
 /* Whether another lease in place may end at once, as far as the model can count. */

@@ -16,6 +16,21 @@ static void *map(const struct queue *queue, __u64 offset, __u64 length)
 	return memory;
 }
 
+/* What was there before he came, he finds. */
+static void observe_found(struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++) {
+		struct message *message = queue->messages[i];
+		const struct weir_desc *desc = observe_find(queue, message->offset);
+
+		if (!desc)
+			disagree("message %llu is in no slot", message->offset);
+		observe_place(queue, message, desc);
+	}
+}
+
 void observe_open(struct queue *queue)
 {
 	struct weir_layout layout = { 0 };
@@ -33,6 +48,7 @@ void observe_open(struct queue *queue)
 		return;
 	queue->index = map(queue, layout.index_offset, layout.index_length);
 	queue->pool = map(queue, layout.pool_offset, layout.pool_length);
+	observe_found(queue);
 }
 
 void observe_close(struct queue *queue)
@@ -57,6 +73,7 @@ void compare_desc(const struct message *message, const struct weir_desc *desc)
 	agree("desc.headers_len", desc->headers_len, message->spec.headers_len);
 	agree("desc.key_len", desc->key_len, message->spec.key_len);
 	agree("desc.priority", desc->priority, message->priority);
+	agree("desc.flags", desc->flags, message->asks ? WEIR_DESC_REPLY : 0);
 	agree("desc.deliveries", desc->deliveries, message->deliveries);
 	agree("desc.uid", desc->uid, 0);
 	agree("desc.gid", desc->gid, 0);
@@ -72,7 +89,7 @@ void observe_place(struct queue *queue, struct message *message, const struct we
 	int i;
 
 	compare_desc(message, desc);
-	if (desc->slot >= queue->slots)
+	if (queue->slots && desc->slot >= queue->slots)
 		disagree("slot %u of %u", desc->slot, queue->slots);
 	if (model_in_slot(queue, desc->slot, message))
 		disagree("slot %u is message %llu's too", desc->slot,
@@ -80,16 +97,17 @@ void observe_place(struct queue *queue, struct message *message, const struct we
 	message->placed = true;
 	message->slot = desc->slot;
 	message->stamp = desc->stamp_ns;
-	if (queue->private)
+	if (unseen(queue))
 		return;
 	if (desc->pos % WEIR_ALIGN || end > queue->pool_length)
 		disagree("message %llu is at %llu", message->offset, desc->pos);
 	message->pos = desc->pos;
+	message->has_pos = true;
 	for (i = 0; i < queue->held; i++) {
 		const struct message *other = queue->messages[i];
 		__u64 other_end = other->pos + (__u64)units_of(other->size) * WEIR_ALIGN;
 
-		if (other != message && other->placed && other->size && message->size &&
+		if (other != message && other->has_pos && other->size && message->size &&
 		    other->pos < end && message->pos < other_end)
 			disagree("messages %llu and %llu overlap at %llu", message->offset,
 				 other->offset, message->pos);
@@ -119,11 +137,11 @@ void observe_sent(struct queue *queue, int count)
 {
 	int i;
 
-	for (i = queue->held - count; !queue->private && i < queue->held; i++) {
+	for (i = queue->held - count; !unseen(queue) && i < queue->held; i++) {
 		const struct weir_desc *desc = observe_find(queue, queue->messages[i]->offset);
 
 		/* It may be dead and gone. */
-		if (!desc && queue->messages[i]->expires)
+		if (!desc && queue->messages[i]->ttl == SHORT_NS)
 			continue;
 		if (!desc)
 			disagree("message %llu is in no slot", queue->messages[i]->offset);
@@ -136,7 +154,7 @@ void observe_all(struct queue *queue, bool whole)
 {
 	int i;
 
-	for (i = 0; !queue->private && i < queue->held; i++) {
+	for (i = 0; !unseen(queue) && i < queue->held; i++) {
 		const struct message *message = queue->messages[i];
 		const struct weir_desc *desc = &queue->index[message->slot];
 
@@ -161,12 +179,15 @@ bool observe_fits(const struct queue *queue, __u32 size)
 
 	if (!wanted)
 		return true;
+	/* Where receipts are to be, nobody can tell. */
+	if (queue->owed)
+		return false;
 	for (page = 0; page < pages && places < 2; page++) {
 		for (i = 0; i < queue->held; i++) {
 			const struct message *other = queue->messages[i];
 			__u64 end = other->pos + (__u64)units_of(other->size) * WEIR_ALIGN;
 
-			if (!other->placed || queue->private)
+			if (!other->has_pos || unseen(queue))
 				return false;
 			if (other->size && other->pos / PAGE <= page && page * PAGE < end)
 				break;

@@ -11,6 +11,9 @@
 
 #include "world.h"
 
+/* Of the messages of a queue. */
+#define MOST_TOLD 20
+
 struct world world;
 struct tally tally;
 int patience = PATIENCE;
@@ -19,6 +22,7 @@ const char *disagreement_kind;
 static jmp_buf disagreed;
 static struct request last_request;
 static __s64 last_value;
+static char *last;
 
 void disagree(const char *format, ...)
 {
@@ -31,10 +35,8 @@ void disagree(const char *format, ...)
 	longjmp(disagreed, 1);
 }
 
-void agree(const char *what, __s64 got, __s64 wanted)
+void disagree_about(const char *what, __s64 got, __s64 wanted)
 {
-	if (got == wanted)
-		return;
 	snprintf(disagreement, sizeof(disagreement), "%s: %lld, and the model has %lld", what,
 		 got, wanted);
 	disagreement_kind = what;
@@ -67,31 +69,71 @@ bool turn_wait(struct channel *channel, int turn)
 	return true;
 }
 
-static void print_run(const struct weir_run *run)
-{
-	printf("#    settle %llu+%u in slot %u, delivered %u, op %u\n", run->offset, run->count,
-	       run->slot, run->deliveries, run->op);
-}
-
-void print_last(void)
+static void tell_request(FILE *to)
 {
 	const struct request *request = &last_request;
 	const struct weir_fetch *fetch = &request->fetch;
 	int i;
 
-	printf("#   file %d, flags %d, uring %d, bad %d, length %llu of %llu, parts %d: %lld\n",
-	       request->file, request->flags, request->uring, request->bad_runs,
-	       request->there, request->length, request->parts, last_value);
+	fprintf(to, "#   file %d, flags %d, uring %d, bad %d, ", request->file, request->flags,
+		request->uring, request->bad_runs);
+	fprintf(to, "length %llu of %llu, parts %d: %lld\n", request->there, request->length,
+		request->parts, last_value);
 	for (i = 0; i < request->count; i++)
-		printf("#    message of %u+%u+%u, wrong %d\n", request->specs[i].len,
-		       request->specs[i].key_len, request->specs[i].headers_len,
-		       request->specs[i].wrong);
+		fprintf(to, "#    message of %u+%u+%u, wrong %d\n", request->specs[i].len,
+			request->specs[i].key_len, request->specs[i].headers_len,
+			request->specs[i].wrong);
 	if (fetch->max_messages)
-		printf("#    in place %d, runs %u, messages %u, bytes %llu, room %llu, flags %u\n",
-		       request->in_place, fetch->nr_runs, fetch->max_messages, fetch->max_bytes,
-		       fetch->buffer_len, fetch->flags);
+		fprintf(to, "#    in place %d, %u runs, %u messages, %llu bytes, %llu room\n",
+			request->in_place, fetch->nr_runs, fetch->max_messages,
+			fetch->max_bytes, fetch->buffer_len);
 	for (i = 0; i < request->nr_settle; i++)
-		print_run(&request->settle[i]);
+		fprintf(to, "#    settle %llu+%u in slot %u, delivered %u, op %u\n",
+			request->settle[i].offset, request->settle[i].count,
+			request->settle[i].slot, request->settle[i].deliveries,
+			request->settle[i].op);
+	for (i = 0; i < request->nr_parts; i++)
+		fprintf(to, "#    part of file %d, op %u, %d from %d, wrong %d\n",
+			request->txn[i].file, request->txn[i].op, request->txn[i].count,
+			request->txn[i].from, request->txn[i].wrong);
+}
+
+static void tell_queue(FILE *to, const struct queue *queue)
+{
+	int i;
+
+	fprintf(to, "#   %s: flags %#x, prefetch %u, %u deliveries, dedup %u\n", queue->name,
+		queue->policy.flags, queue->policy.prefetch, queue->policy.max_deliveries,
+		queue->policy.dedup_count);
+	for (i = 0; i < queue->held && i < MOST_TOLD; i++) {
+		const struct message *message = queue->messages[i];
+
+		fprintf(to, "#    %llu: state %d, delivered %u, ttl %llu, ", message->offset,
+			message->state, message->deliveries, message->ttl);
+		fprintf(to, "key %llu of %u, arrived %llu, behind %d\n", message->spec.key_seed,
+			message->spec.key_len, message->arrived, message->behind);
+	}
+}
+
+/* What the last worker was asked for, and what the model has. */
+static void remember(void)
+{
+	size_t size;
+	FILE *to;
+	int i;
+
+	free(last);
+	to = open_memstream(&last, &size);
+	tell_request(to);
+	for (i = 0; i < QUEUES; i++)
+		if (world.queues[i])
+			tell_queue(to, world.queues[i]);
+	fclose(to);
+}
+
+void print_last(void)
+{
+	fputs(last, stdout);
 }
 
 static void await(int worker)
@@ -183,24 +225,6 @@ void end_worker(int worker, bool by_signal)
 	forget_worker(worker);
 }
 
-static __u64 consumers_of(const struct queue *queue)
-{
-	__u64 count = 0;
-	int i, j;
-
-	for (i = 0; i < FILES; i++)
-		for (j = 0; j < WORKERS; j++)
-			count += world.files[i].queue == queue && world.files[i].consumer[j];
-	return count;
-}
-
-void get_info(const struct queue *queue, struct weir_info *info)
-{
-	memset(info, 0, sizeof(*info));
-	raw_set_name(info, queue->name);
-	agree("INFO", raw_ioctl(world.control, WEIR_IOC_INFO, info), 0);
-}
-
 void settle_down(void)
 {
 	struct timespec tick = { .tv_nsec = 200000 };
@@ -217,67 +241,6 @@ void settle_down(void)
 			nanosleep(&tick, NULL);
 		}
 	}
-}
-
-/* At most. */
-#define PIN_BYTES	64
-#define PINS_BEFORE	64
-
-static void check_policy(const struct queue *queue, const struct weir_info *info)
-{
-	const struct weir_policy *got = &info->policy, *has = &queue->policy;
-
-	agree("INFO max_messages", got->max_messages, has->max_messages);
-	agree("INFO max_bytes", got->max_bytes, has->max_bytes);
-	agree("INFO lease_ns", got->lease_ns, has->lease_ns);
-	agree("INFO backoff_ns", got->backoff_ns, has->backoff_ns);
-	agree("INFO ttl_ns", got->ttl_ns, has->ttl_ns);
-	agree("INFO max_deliveries", got->max_deliveries, has->max_deliveries);
-	agree("INFO priorities", got->priorities, has->priorities);
-	agree("INFO starve_after", got->starve_after, has->starve_after);
-	agree("INFO flags", got->flags, has->flags);
-	agree("INFO policy", memcmp(got, has, sizeof(*got)), 0);
-	agree("INFO dead_letter", strcmp(info->dead_letter, queue->heir ? queue->heir->name : ""),
-	      0);
-}
-
-static void check_figures(struct queue *queue)
-{
-	struct weir_info info;
-	__u64 depth = model_depth(queue), for_pins;
-
-	get_info(queue, &info);
-	agree("INFO name", strcmp(info.name, queue->name), 0);
-	check_policy(queue, &info);
-	agree("INFO create_flags", info.create_flags, queue->private ? WEIR_CREATE_PRIVATE : 0);
-	agree("INFO depth", info.depth, depth);
-	agree("INFO leased", info.leased, model_count(queue, LEASED));
-	agree("INFO delayed", info.delayed, model_count(queue, DELAYED));
-	agree("INFO pinned", info.pinned, model_count(queue, PINNED));
-	agree("INFO expired", info.expired, queue->expired);
-	agree("INFO dying", info.dying, model_count(queue, DYING));
-	agree("INFO dead", info.dead, queue->dead_letters);
-	agree("INFO bytes", info.bytes, model_units(queue) * WEIR_ALIGN);
-	agree("INFO sent", info.sent, queue->sent);
-	agree("INFO received", info.received, queue->received);
-	agree("INFO redelivered", info.redelivered, queue->redelivered);
-	agree("INFO settled", info.settled, queue->settled);
-	agree("INFO purged", info.purged, queue->purged);
-	agree("INFO consumers", info.consumers, consumers_of(queue));
-	agree("INFO waiters", info.waiters, 0);
-	/* By a coarse clock a message may be 0 ns old. */
-	if (info.oldest_age_ns && !depth)
-		disagree("INFO oldest_age_ns: %llu, and none is ready", info.oldest_age_ns);
-	agree("INFO sum", info.settled + info.purged + info.dead + info.depth + info.leased +
-	      info.delayed + info.dying, info.sent);
-	/* Only what is for pins goes, and some are had beforehand. */
-	if (info.memory < queue->memory)
-		disagree("INFO memory: %llu after %llu", info.memory, queue->memory);
-	if (info.memory > (256 << 10) + 3 * queue->most_units * WEIR_ALIGN)
-		disagree("INFO memory: %llu", info.memory);
-	for_pins = (model_pins(queue) + PINS_BEFORE) * PIN_BYTES;
-	if (info.memory > queue->memory + for_pins)
-		queue->memory = info.memory - for_pins;
 }
 
 bool pick_worker(__u64 *seed, int *worker)
@@ -339,6 +302,9 @@ static void tally_up(const struct queue *queue)
 	tally.settled += queue->settled;
 	tally.dead += queue->dead_letters;
 	tally.starved += queue->starved;
+	tally.duplicates += queue->duplicates;
+	tally.waited += queue->waited;
+	tally.receipts += queue->heard;
 }
 
 /* Whatever state it is in. */
@@ -393,6 +359,7 @@ int play(struct op *ops, int nr, bool verbose)
 
 	at = 0;
 	if (setjmp(disagreed)) {
+		remember();
 		end();
 		return at;
 	}
@@ -406,6 +373,8 @@ int play(struct op *ops, int nr, bool verbose)
 		model_step = at;
 		steps[ops[at].step].play(&seed);
 		ops[at].asked = world.asks != asks;
+		if (verbose && ops[at].asked)
+			tell_request(stderr);
 		tally.asked += ops[at].asked;
 		calm_down();
 		check_all(at);

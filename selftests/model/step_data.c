@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/* The steps that move messages. */
+/* The steps that receive and settle, but for FETCH. */
 #include "world.h"
 
 /* Expects every 0xa5 that was there before. */
@@ -8,165 +8,6 @@ void check_untouched(const char *what, const unsigned char *bytes, __u64 from, _
 	if (from < to && (bytes[from] != 0xa5 ||
 			  memcmp(bytes + from, bytes + from + 1, to - from - 1)))
 		disagree("%s: more than its %llu bytes were written", what, from);
-}
-
-static __u32 pick_len(__u64 *seed, const struct queue *queue)
-{
-	__u32 most = queue->max_size;
-
-	switch (random_below(seed, 40)) {
-	case 0: return 0;
-	case 1: return 63 + random_below(seed, 3);
-	case 2: return 4095 + random_below(seed, 3);
-	case 3: return 1 + random_below(seed, most);
-	case 4: return most - random_below(seed, 3);
-	case 5: return random_below(seed, 8) ? 1 : most + 1;
-	case 6 ... 8: return 1 + random_below(seed, most < 3000 ? most : 3000);
-	default: return 1 + random_below(seed, 150);
-	}
-}
-
-/* It waits for no time, or for ever; or it is never delivered. */
-static void pick_wishes(__u64 *seed, const struct queue *queue, struct spec *spec)
-{
-	struct weir_options *options = &spec->options;
-
-	spec->wishes = true;
-	options->priority = random_below(seed, queue->policy.priorities);
-	if (!random_below(seed, 4))
-		options->delay_ns = random_below(seed, 20) ? SHORT_NS : LONG_NS;
-	if (!random_below(seed, 8)) {
-		options->flags = WEIR_OPTION_AT;
-		options->delay_ns = random_below(seed, 20) ? PAST_AT : LONG_AT;
-	}
-	if (!random_below(seed, 4))
-		options->ttl_ns = random_below(seed, 3) ? LONG_NS : SHORT_NS;
-}
-
-static void pick_spec(__u64 *seed, const struct queue *queue, struct spec *spec)
-{
-	*spec = (struct spec){ .len = pick_len(seed, queue), .seed = random_next(seed) };
-	if (!random_below(seed, 3))
-		spec->key_len = random_below(seed, 20) ? 1 + random_below(seed, 40) : WEIR_KEY_MAX;
-	if (!random_below(seed, 4))
-		spec->headers_len = random_below(seed, 40) ? 16 + 8 * random_below(seed, 24) :
-							     WEIR_HEADERS_MAX;
-	if (!random_below(seed, queue->policy.priorities > 1 ? 2 : 6))
-		pick_wishes(seed, queue, spec);
-	if (random_below(seed, 12))
-		return;
-	spec->wrong = 1 + random_below(seed, NR_WRONG - 1);
-	/* There has to be something that can be wrong, and nothing else. */
-	spec->len = 2 + random_below(seed, 200);
-	if (spec->key_len > 40)
-		spec->key_len = 40;
-	if (spec->headers_len > 200)
-		spec->headers_len = 200;
-	if (spec->wrong == WRONG_KEY && !spec->key_len)
-		spec->key_len = 9;
-	if (spec->wrong >= WRONG_HEADERS && !spec->headers_len)
-		spec->headers_len = 16 + 8 * random_below(seed, 8);
-	if (spec->wrong >= WRONG_OPTIONS)
-		spec->wishes = true;
-	if (spec->wrong == WRONG_NO_OPTIONS)
-		spec->wishes = false;
-	if (spec->wrong == WRONG_PRIORITY)
-		spec->options.priority = random_below(seed, 2) ? queue->policy.priorities : ~0U;
-	if (spec->wrong == WRONG_OPTION_FLAGS)
-		spec->options.flags |= 0x80000000U;
-}
-
-/*
- * What was sent is in the model from here on. Fewer may have been taken than
- * there is room for when what is free is in pieces.
- */
-static void check_sent(struct queue *queue, int worker, __s64 value, __s64 wanted)
-{
-	const struct spec *specs = world.workers[worker].channel->request.specs;
-	int taken = value > 0 ? value : 0, i;
-	bool in_pieces = wanted > 0 && value < wanted && (value > 0 || value == -EAGAIN);
-
-	if (!in_pieces)
-		agree("value", value, wanted);
-	for (i = 0; i < taken; i++)
-		model_send(queue, &specs[i], world.workers[worker].pid);
-	observe_sent(queue, taken);
-	if (in_pieces && observe_fits(queue, spec_size(&specs[taken])))
-		disagree("%lld of %lld taken, and %u bytes have place", value, wanted,
-			 spec_size(&specs[taken]));
-}
-
-void step_send(__u64 *seed)
-{
-	int f, worker, i, wanted;
-	struct request *request;
-	struct reply *reply;
-	struct queue *queue;
-
-	if (!pick_descriptor(seed, can_send, &f, &worker))
-		return;
-	queue = world.files[f].queue;
-	request = prepare(worker);
-	request->file = f;
-	request->uring = !random_below(seed, 3);
-	request->timeout_ns = (__s64)random_below(seed, 3) - 1;
-	request->flags = !random_below(seed, 200);
-	request->bad_runs = !random_below(seed, 100);
-	request->count = random_below(seed, 100) ? 1 + random_below(seed, 8) : 0;
-	if (!random_below(seed, 5))
-		request->count = 1 + random_below(seed, BATCH);
-	for (i = 0; i < request->count; i++)
-		pick_spec(seed, queue, &request->specs[i]);
-
-	wanted = model_admits(queue, request->specs, request->count);
-	if (request->bad_runs)
-		wanted = -EFAULT;
-	if (request->flags || !request->count)
-		wanted = -EINVAL;
-	if (!may_write(&world.files[f]))
-		wanted = -EACCES;
-	if (queue->dead)
-		wanted = -ESHUTDOWN;
-	reply = ask(worker, work_send);
-	agree("first_offset", reply->first_offset, reply->value > 0 ? queue->sent : ~0ULL);
-	check_sent(queue, worker, reply->value, wanted);
-}
-
-void step_write(__u64 *seed)
-{
-	struct request *request;
-	struct reply *reply;
-	struct queue *queue;
-	int f, worker, wanted;
-
-	if (!pick_descriptor(seed, can_send, &f, &worker))
-		return;
-	queue = world.files[f].queue;
-	request = prepare(worker);
-	request->file = f;
-	request->specs[0] = (struct spec){ .len = pick_len(seed, queue),
-					   .seed = random_next(seed) };
-	request->length = request->there = request->specs[0].len;
-	if (!random_below(seed, 30) && request->length) {
-		request->there = random_below(seed, request->length);
-		request->specs[0].wrong = WRONG_DATA_END;
-	}
-	request->parts = random_below(seed, 2) ? 0 : 1 + random_below(seed, 5);
-
-	wanted = model_admits(queue, request->specs, 1);
-	/* It is too large for a queue that is gone, too. */
-	if (request->length > queue->max_size)
-		wanted = -EMSGSIZE;
-	if (!request->length)
-		wanted = 0;
-	if (!may_write(&world.files[f]))
-		wanted = -EBADF;
-	reply = ask(worker, work_write);
-	if (reply->value > 0) {
-		agree("bytes", reply->value, request->length);
-		reply->value = 1;
-	}
-	check_sent(queue, worker, reply->value, wanted);
 }
 
 /* Of what is next, or of its rest: bytes, and the model goes on. */
@@ -178,10 +19,15 @@ static __s64 read_message(struct file *file, int worker, __u64 length, __u64 the
 	__u64 rest, n;
 
 	if (!message) {
+		__s64 most = model_admit(file, worker);
+
+		if (most < 0)
+			return most;
 		message = model_next(file->queue);
 		if (!message)
 			return -EAGAIN;
 		model_lease(file->queue, message, file, worker, false);
+		message->endless = true;
 	}
 	message->worker = worker;
 	file->partial = NULL;
@@ -193,7 +39,7 @@ static __s64 read_message(struct file *file, int worker, __u64 length, __u64 the
 		disagree("the bytes of message %llu from %u on", message->offset, at);
 	check_untouched("read", data, n, there);
 	if (at + n == message->spec.len) {
-		model_settle(file->queue, message);
+		model_settle(file->queue, message, WEIR_OUTCOME_TAKEN);
 	} else if (at + n) {
 		file->partial = message;
 		file->partial_at = at + n;
@@ -217,7 +63,7 @@ void step_read(__u64 *seed)
 	request = prepare(worker);
 	request->file = f;
 	request->length = random_below(seed, 3) ? 4200 : random_below(seed, 300);
-	if (!random_below(seed, 10))
+	if (!random_below(seed, 30))
 		request->length = 100000;
 	if (!random_below(seed, 6))
 		request->length = random_below(seed, 9000);
@@ -323,28 +169,43 @@ static void pick_fate(__u64 *seed, const struct queue *queue, struct weir_run *r
 		run->delay_ms = SHORT_MS;
 }
 
+/* Of which slot a message is that nobody was told of, nobody knows; it is not guessed. */
+static void hide(struct queue *queue, struct weir_run *run)
+{
+	__u32 i;
+
+	for (i = 1; unseen(queue) && i < run->count; i++) {
+		const struct message *message = model_find(queue, run->offset + i);
+
+		if (message && !message->placed)
+			run->count = i;
+	}
+}
+
+void pick_run(__u64 *seed, const struct file *file, struct weir_run *run, bool last, bool times)
+{
+	if (random_below(seed, 6) || !pick_late(seed, file, run)) {
+		if (!pick_lease(seed, file, !random_below(seed, 15), run))
+			*run = (struct weir_run){
+				.offset = random_below(seed, file->queue->sent + 2),
+				.slot = unseen(file->queue) ? 1 << 20 : random_below(seed, 70),
+				.count = 1 + random_below(seed, 3), .deliveries = 1,
+			};
+	}
+	pick_fate(seed, file->queue, run, last && model_may_pin(file->queue), times);
+	if (!random_below(seed, 12))
+		spoil_run(seed, run);
+	hide(file->queue, run);
+}
+
 void pick_runs(__u64 *seed, const struct file *file, struct request *request, bool times)
 {
 	int i;
 
 	request->nr_settle = 1 + random_below(seed, random_below(seed, 5) ? 3 : SETTLES);
-	for (i = 0; i < request->nr_settle; i++) {
-		struct weir_run *run = &request->settle[i];
-
-		if (random_below(seed, 6) || !pick_late(seed, file, run)) {
-			if (!pick_lease(seed, file, !random_below(seed, 15), run))
-				*run = (struct weir_run){
-					.offset = random_below(seed, file->queue->sent + 2),
-					.slot = file->queue->private ? 1 << 20 :
-								       random_below(seed, 70),
-					.count = 1 + random_below(seed, 3), .deliveries = 1,
-				};
-		}
-		pick_fate(seed, file->queue, run, times && i == request->nr_settle - 1 &&
-				     model_may_pin(file->queue), times);
-		if (!random_below(seed, 12))
-			spoil_run(seed, run);
-	}
+	for (i = 0; i < request->nr_settle; i++)
+		pick_run(seed, file, &request->settle[i],
+			 times && i == request->nr_settle - 1, times);
 }
 
 __s64 check_settled(struct file *file, const struct request *request,
@@ -365,7 +226,7 @@ __s64 check_settled(struct file *file, const struct request *request,
 }
 
 /* A reason, for what is given up. */
-static void pick_text(__u64 *seed, struct request *request)
+void pick_text(__u64 *seed, struct request *request)
 {
 	__u32 i;
 
@@ -422,7 +283,8 @@ void step_poll(__u64 *seed)
 	file = &world.files[f];
 	request = prepare(worker);
 	request->file = f;
-	if (may_read(file) && (model_depth(file->queue) || file->partial))
+	if (may_read(file) &&
+	    (file->partial || (model_depth(file->queue) && model_is_turn(file))))
 		wanted |= POLLIN;
 	if (may_write(file) && model_room(file->queue, 1, 0, 0))
 		wanted |= POLLOUT;

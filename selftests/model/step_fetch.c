@@ -2,7 +2,7 @@
 /* FETCH, in all its ways. */
 #include "world.h"
 
-#define LARGE		(600 << 10)
+#define LARGE		(300 << 10)
 #define PAGE_SLOTS	64
 
 /* What the model says that is taken. */
@@ -24,7 +24,7 @@ static void pick_buffer(__u64 *seed, struct request *request)
 	switch (random_below(seed, 4)) {
 	case 0: request->fetch.buffer_len = random_below(seed, 500); break;
 	case 1: request->fetch.buffer_len = random_below(seed, 9000); break;
-	default: request->fetch.buffer_len = random_below(seed, 20) ? 30000 : LARGE; break;
+	default: request->fetch.buffer_len = random_below(seed, 40) ? 10000 : LARGE; break;
 	}
 	request->there = (request->fetch.buffer_len + 7) & ~7ULL;
 	if (!random_below(seed, 25))
@@ -69,7 +69,7 @@ static void pick_fetch(__u64 *seed, const struct file *file, struct request *req
 		fetch->max_messages = 1 + random_below(seed, 15);
 	}
 	/* What is where cannot be learnt from what fails. */
-	if (file->queue->private && (request->bad_runs ||
+	if (unseen(file->queue) && (request->bad_runs ||
 				     request->there < fetch->buffer_len))
 		fetch->max_messages = 1;
 }
@@ -125,7 +125,7 @@ static bool may_end(const struct take *take, const struct queue *queue,
 	       message->ranked || last->ranked || queue->policy.starve_after;
 }
 
-/* Leases what is to be taken: 0, -EAGAIN, -EMSGSIZE. */
+/* Leases what is to be taken: 0, -EAGAIN, -EBUSY, -EMSGSIZE. */
 static int model_take(struct file *file, int worker, const struct request *request,
 		      const struct reply *reply, struct take *take)
 {
@@ -133,10 +133,14 @@ static int model_take(struct file *file, int worker, const struct request *reque
 	__u32 max_runs = fetch->nr_runs < 16 ? fetch->nr_runs : 16;
 	__u64 bytes = 0, record, at = 0;
 	struct message *message;
+	__s64 most;
 
-	while (take->count < fetch->max_messages && take->count < WEIR_BATCH_MAX) {
+	most = model_admit(file, worker);
+	if (most < 0)
+		return most;
+	while (take->count < fetch->max_messages && take->count < most) {
 		const struct weir_desc *desc = (const struct weir_desc *)(reply->data + at);
-		bool told = take->count < reply->value && !request->in_place;
+		bool told = take->count < reply->value;
 
 		message = model_next(file->queue);
 		if (!message)
@@ -162,6 +166,8 @@ static int model_take(struct file *file, int worker, const struct request *reque
 			break;
 		model_lease(file->queue, message, file, worker, request->in_place);
 		message->ends = fetch->lease_ns == SHORT_NS;
+		message->endless = (fetch->lease_ns ?: file->queue->policy.lease_ns) ==
+				   WEIR_UNLIMITED;
 		take->messages[take->count++] = message;
 		take->filled += request->in_place ? 0 : record;
 		at += record;
@@ -200,9 +206,9 @@ static void check_record(struct queue *queue, struct message *message,
 	__u32 i, space = units_of(message->size) * WEIR_ALIGN;
 
 	compare_desc(message, desc);
-	if (in_place)
+	if (in_place && message->has_pos)
 		agree("desc.pos", desc->pos, message->pos);
-	else
+	if (!in_place)
 		agree("desc.pos in the buffer", desc->pos, at + sizeof(*desc));
 	if (!message->placed)
 		observe_place(queue, message, desc);
@@ -262,7 +268,7 @@ static __s64 fetch_messages(struct file *file, int worker, const struct request 
 		check_record(file->queue, take.messages[i], request, reply->data, at);
 		at += record_size(take.messages[i]);
 		if (settle)
-			model_settle(file->queue, take.messages[i]);
+			model_settle(file->queue, take.messages[i], WEIR_OUTCOME_TAKEN);
 	}
 	if (!request->in_place)
 		check_untouched("buffer", reply->data, at, request->there);

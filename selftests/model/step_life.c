@@ -29,6 +29,10 @@ static void end_queue(int i)
 	for (j = 0; j < FILES; j++)
 		if (world.files[j].queue == queue)
 			world.files[j].partial = NULL;
+	for (j = 0; j < queue->held; j++)
+		model_tell(queue, queue->messages[j], WEIR_OUTCOME_DESTROYED, 0, "");
+	queue->nr_receipts = 0;
+	queue->owed = 0;
 	model_empty(queue);
 }
 
@@ -43,16 +47,18 @@ static void destroy(__u64 *seed, int flags)
 	request = prepare(worker);
 	set_name(request->name, i);
 	request->flags = flags;
+	/* The observer has it open too, unless told otherwise, or he could not come again. */
+	if (queue && !has_flag(queue, WEIR_POLICY_EXCLUSIVE) &&
+	    !(flags && random_below(seed, 2)))
+		observe_close(queue);
 	if (!queue)
 		wanted = -ENOENT;
-	else if (!flags && (queue->held || is_open(queue)))
+	else if (!flags && (queue->held || queue->owed || is_open(queue) || queue->fd >= 0))
 		wanted = -EBUSY;
-	/* The observer has it open too, unless told otherwise. */
-	if (queue && !(flags && random_below(seed, 2)))
-		observe_close(queue);
 	agree("destroy", ask(worker, work_destroy)->value, wanted);
 	if (wanted == -EBUSY) {
-		observe_open(queue);
+		if (queue->fd < 0 && !has_flag(queue, WEIR_POLICY_EXCLUSIVE))
+			observe_open(queue);
 	} else if (queue) {
 		observe_close(queue);
 		end_queue(i);
@@ -80,10 +86,21 @@ void step_purge(__u64 *seed)
 	agree("purge", ask(worker, work_purge)->value, queue ? (__s64)model_purge(queue) : -ENOENT);
 }
 
+/* Whether anybody has it open for reading, the observer too. */
+static bool is_received(const struct queue *queue)
+{
+	int i;
+
+	for (i = 0; i < FILES; i++)
+		if (world.files[i].queue == queue && may_read(&world.files[i]))
+			return true;
+	return queue->fd >= 0;
+}
+
 void step_open(__u64 *seed)
 {
 	static const int flags[] = { O_RDWR, O_RDWR, O_RDONLY, O_WRONLY };
-	int worker, i = random_below(seed, QUEUES), f = 0;
+	int worker, i = random_below(seed, QUEUES), f = 0, wanted;
 	struct queue *queue = world.queues[i];
 	struct request *request;
 
@@ -95,8 +112,11 @@ void step_open(__u64 *seed)
 	request->file = f;
 	request->flags = flags[random_below(seed, 4)];
 	set_name(request->name, i);
-	agree("open", ask(worker, work_open)->value, queue ? 0 : -ENOENT);
-	if (queue) {
+	wanted = !queue ? -ENOENT :
+		 request->flags != O_WRONLY && has_flag(queue, WEIR_POLICY_EXCLUSIVE) &&
+		 is_received(queue) ? -EBUSY : 0;
+	agree("open", ask(worker, work_open)->value, wanted);
+	if (!wanted) {
 		world.files[f].queue = queue;
 		world.files[f].flags = request->flags;
 		world.files[f].fd[worker] = true;
@@ -234,50 +254,4 @@ void step_kill(__u64 *seed)
 void step_exit(__u64 *seed)
 {
 	end(seed, false);
-}
-
-static void check_sysfs(const struct queue *queue, const struct weir_info *info)
-{
-	agree("sysfs depth", raw_figure(queue->name, "depth"), info->depth);
-	agree("sysfs leased", raw_figure(queue->name, "leased"), info->leased);
-	agree("sysfs delayed", raw_figure(queue->name, "delayed"), info->delayed);
-	agree("sysfs pinned", raw_figure(queue->name, "pinned"), info->pinned);
-	agree("sysfs expired", raw_figure(queue->name, "expired"), info->expired);
-	agree("sysfs dying", raw_figure(queue->name, "dying"), info->dying);
-	agree("sysfs dead", raw_figure(queue->name, "dead"), info->dead);
-	agree("sysfs bytes", raw_figure(queue->name, "bytes"), info->bytes);
-	agree("sysfs memory", raw_figure(queue->name, "memory"), info->memory);
-	agree("sysfs sent", raw_figure(queue->name, "sent"), info->sent);
-	agree("sysfs received", raw_figure(queue->name, "received"), info->received);
-	agree("sysfs redelivered", raw_figure(queue->name, "redelivered"), info->redelivered);
-	agree("sysfs settled", raw_figure(queue->name, "settled"), info->settled);
-	agree("sysfs purged", raw_figure(queue->name, "purged"), info->purged);
-	agree("sysfs consumers", raw_figure(queue->name, "consumers"), info->consumers);
-}
-
-/* Figures are compared after each step by name; here by descriptor, and in sysfs. */
-void step_info(__u64 *seed)
-{
-	const struct queue *queue;
-	struct request *request;
-	struct reply *reply;
-	int f, worker;
-
-	if (!pick_descriptor(seed, NULL, &f, &worker))
-		return;
-	queue = world.files[f].queue;
-	request = prepare(worker);
-	request->file = f;
-	request->uring = random_below(seed, 2);
-	reply = ask(worker, work_info);
-	agree("INFO", reply->value, queue->dead ? -ESHUTDOWN : 0);
-	if (queue->dead)
-		return;
-	agree("INFO name", strcmp(reply->info.name, queue->name), 0);
-	agree("INFO depth", reply->info.depth, model_depth(queue));
-	agree("INFO leased", reply->info.leased, model_count(queue, LEASED));
-	agree("LAYOUT pool_length", reply->layout.pool_length, queue->pool_length);
-	agree("LAYOUT index_length", reply->layout.index_length,
-	      (__u64)queue->slots * sizeof(struct weir_desc));
-	check_sysfs(queue, &reply->info);
 }

@@ -23,6 +23,26 @@ static void pick_ends(__u64 *seed, struct weir_policy *policy)
 		policy->max_deliveries = 1 + random_below(seed, 3);
 }
 
+/* Who may receive, and how much. */
+static void pick_turns(__u64 *seed, struct weir_policy *policy)
+{
+	if (!random_below(seed, 4))
+		policy->prefetch = 1 + random_below(seed, random_below(seed, 2) ? 4 : 30);
+	if (!random_below(seed, 6))
+		policy->flags |= WEIR_POLICY_SINGLE_ACTIVE;
+	else if (!random_below(seed, 16))
+		policy->flags |= WEIR_POLICY_EXCLUSIVE;
+}
+
+/* Ids are known for no time, or long; the last few, or all. */
+static void pick_dedup(__u64 *seed, struct weir_policy *policy)
+{
+	if (!random_below(seed, 3))
+		policy->dedup_ns = random_below(seed, 4) ? LONG_NS : SHORT_NS;
+	if (!policy->dedup_ns || random_below(seed, 20))
+		policy->dedup_count = 1 + random_below(seed, random_below(seed, 2) ? 8 : 100);
+}
+
 static void pick_policy(__u64 *seed, struct weir_policy *policy)
 {
 	policy->lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
@@ -39,6 +59,9 @@ static void pick_policy(__u64 *seed, struct weir_policy *policy)
 		policy->starve_after = 1 + random_below(seed, 5);
 	if (random_below(seed, 2))
 		pick_ends(seed, policy);
+	pick_turns(seed, policy);
+	if (!random_below(seed, 3))
+		pick_dedup(seed, policy);
 }
 
 /*
@@ -53,7 +76,7 @@ static struct queue *pick_heir(__u64 *seed, struct request *request, __u64 max_b
 	for (i = 0; i < QUEUES; i++) {
 		struct queue *heir = world.queues[(from + i) % QUEUES];
 
-		if (!heir || heir->private || heir->policy.ttl_ns == SHORT_NS ||
+		if (!heir || unseen(heir) || heir->policy.ttl_ns == SHORT_NS ||
 		    (heir->max_size < max_bytes / 4 && random_below(seed, 20)))
 			continue;
 		memcpy(request->heir, heir->name, sizeof(heir->name));
@@ -70,7 +93,7 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 {
 	if (random_below(seed, 30))
 		return 0;
-	switch (random_below(seed, 7)) {
+	switch (random_below(seed, 10)) {
 	case 0: policy->max_messages = WEIR_MAX_MESSAGES + 1; break;
 	case 1: policy->max_bytes = WEIR_MIN_BYTES - 1; break;
 	case 2: policy->flags = WEIR_POLICY_DISCARD | WEIR_POLICY_DEAD_LETTER; break;
@@ -78,6 +101,9 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 	case 4: policy->priorities = WEIR_MAX_PRIORITIES + 1; break;
 	case 5: policy->backoff_max_ns = WEIR_UNLIMITED + 1; break;
 	case 6: policy->flags |= 0x80000000U; break;
+	case 7: policy->flags |= WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE; break;
+	case 8: policy->reserved = 1; break;
+	case 9: policy->dedup_count = WEIR_MAX_DEDUP_COUNT + 1; break;
 	}
 	return -EINVAL;
 }
@@ -91,6 +117,20 @@ static int check_heir(const struct weir_policy *policy, const struct queue *heir
 	return heir->max_size < policy->max_bytes / WEIR_ALIGN * WEIR_ALIGN / 4 ? -EINVAL : 0;
 }
 
+/*
+ * Where one at a time may have it open for reading the observer makes way; but what
+ * others bequeath, or are told, has to be seen.
+ */
+static void observe_policy(struct queue *queue)
+{
+	if (!has_flag(queue, WEIR_POLICY_EXCLUSIVE)) {
+		if (queue->fd < 0)
+			observe_open(queue);
+	} else if (!is_heir(queue) && !queue->owed) {
+		observe_close(queue);
+	}
+}
+
 static struct queue *add_queue(int i, const struct weir_create *create, struct queue *heir)
 {
 	struct queue *queue = calloc(1, sizeof(*queue));
@@ -99,11 +139,12 @@ static struct queue *add_queue(int i, const struct weir_create *create, struct q
 	model_policy(queue, &create->policy, heir);
 	queue->most_messages = queue->policy.max_messages;
 	queue->most_units = queue->max_units;
+	queue->most_dedup = queue->policy.dedup_count;
 	queue->private = create->flags & WEIR_CREATE_PRIVATE;
 	queue->fd = -1;
 	world.queues[i] = queue;
 	world.all[world.nr_all++] = queue;
-	observe_open(queue);
+	observe_policy(queue);
 	return queue;
 }
 
@@ -125,6 +166,8 @@ void step_create(__u64 *seed)
 	create->policy.max_messages = messages[random_below(seed, 10)];
 	create->policy.max_bytes = bytes[random_below(seed, 8)];
 	pick_policy(seed, &create->policy);
+	if (!random_below(seed, 3))
+		create->policy.flags |= WEIR_POLICY_KEYED;
 	error = spoil_policy(seed, &create->policy);
 	if (create->policy.flags & WEIR_POLICY_DEAD_LETTER)
 		heir = pick_heir(seed, request, create->policy.max_bytes);
@@ -160,16 +203,29 @@ void step_alter(__u64 *seed)
 	set_name(request->alter.name, i);
 	policy = &request->alter.policy;
 	pick_policy(seed, policy);
+	if (queue && has_flag(queue, WEIR_POLICY_KEYED))
+		policy->flags |= WEIR_POLICY_KEYED;
+	if (queue && (policy->dedup_ns || policy->dedup_count > queue->most_dedup))
+		policy->dedup_count = queue->most_dedup;
+	if (queue && !queue->most_dedup)
+		policy->dedup_ns = 0;
 	policy->max_messages = queue ? 1 + random_below(seed, queue->most_messages) : 1;
 	policy->max_bytes = queue ? queue->most_units * WEIR_ALIGN : 4096;
 	if (queue && random_below(seed, 4))
 		policy->max_messages = queue->most_messages;
 	if (policy->max_bytes > 8192 && !random_below(seed, 4))
 		policy->max_bytes /= 2;
-	if (queue && is_heir(queue) && policy->ttl_ns == SHORT_NS)
+	if (queue && (is_heir(queue) || queue->owed) && policy->ttl_ns == SHORT_NS)
 		policy->ttl_ns = 0;
+	/* F4: it depends on whether there was one when the receipt's room was taken. */
+	if (queue && queue->owed)
+		policy->ttl_ns = queue->policy.ttl_ns;
 	if (queue && !random_below(seed, 40))
 		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
+	if (queue && !random_below(seed, 40))
+		policy->flags ^= WEIR_POLICY_KEYED, wanted = -EINVAL;
+	if (queue && !random_below(seed, 40))
+		policy->dedup_count = queue->most_dedup + 1, wanted = -EINVAL;
 	wanted = spoil_policy(seed, policy) ?: wanted;
 	if (policy->flags & WEIR_POLICY_DEAD_LETTER)
 		heir = pick_heir(seed, request, policy->max_bytes);
@@ -187,6 +243,7 @@ void step_alter(__u64 *seed)
 	if (wanted)
 		return;
 	model_policy(queue, policy, heir);
+	observe_policy(queue);
 	for (i = 0; i < QUEUES; i++)
 		if (world.queues[i])
 			world.queues[i]->blocked = ~0ULL;

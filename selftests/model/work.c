@@ -58,6 +58,18 @@ static unsigned char *lay_options(const struct spec *spec, struct weir_message *
 	if (!spec->wishes)
 		return at;
 	*options = spec->options;
+	if (options->flags & WEIR_OPTION_RECEIPT)
+		options->receipt = FD_BASE + spec->receipt_file;
+	if (options->flags & WEIR_OPTION_REPLY)
+		options->reply = FD_BASE + spec->reply_file;
+	at = (unsigned char *)&options[2];
+	if (spec->id) {
+		spec_id_bytes(spec->id, at);
+		options->id = raw_address(at);
+		at += WEIR_ID_MAX;
+	} else if (spec->wrong == WRONG_ID || options->id_len) {
+		options->id = raw_address(spec->wrong == WRONG_ID_DATA ? nowhere() : at - 8);
+	}
 	/* What is more than the kernel knows. */
 	options[1].delay_ns = spec->wrong == WRONG_OPTIONS_TAIL;
 	message->options = raw_address(spec->wrong == WRONG_OPTIONS ? nowhere() : options);
@@ -66,7 +78,7 @@ static unsigned char *lay_options(const struct spec *spec, struct weir_message *
 		message->options_len = 1 + spec->seed % 8;
 	else if (spec->wrong == WRONG_OPTIONS_TAIL || spec->seed % 16 == 0)
 		message->options_len += sizeof(options->delay_ns);
-	return (unsigned char *)&options[2];
+	return at;
 }
 
 /* Lays the bytes of @spec at @at: behind them is free. */
@@ -103,6 +115,17 @@ static unsigned char *lay(const struct spec *spec, struct weir_message *message,
 	return lay_options(spec, message, headers + spec->headers_len);
 }
 
+/* Messages for @count of @specs at @at: behind all of it is free. */
+static unsigned char *lay_all(const struct spec *specs, int count,
+			      struct weir_message *messages, unsigned char *at)
+{
+	int i;
+
+	for (i = 0; i < count; i++)
+		at = lay(&specs[i], &messages[i], at);
+	return at;
+}
+
 void work_send(const struct request *request, struct reply *reply)
 {
 	struct weir_message messages[BATCH];
@@ -111,13 +134,119 @@ void work_send(const struct request *request, struct reply *reply)
 		.count = request->count, .flags = request->flags,
 		.timeout_ns = request->timeout_ns, .first_offset = ~0ULL,
 	};
-	unsigned char *at = arena;
-	int i;
-
-	for (i = 0; i < request->count; i++)
-		at = lay(&request->specs[i], &messages[i], at);
+	lay_all(request->specs, request->count, messages, arena);
 	reply->value = command(request, WEIR_IOC_SEND, &send);
 	reply->first_offset = send.first_offset;
+	reply->duplicates = send.duplicates;
+}
+
+static void lay_part(const struct request *request, const struct part *part,
+		     struct weir_message *messages, struct weir_run *runs,
+		     struct weir_part *to)
+{
+	*to = (struct weir_part){ .fd = FD_BASE + part->file, .op = part->op,
+				  .count = part->count, .first_offset = ~0ULL };
+	if (part->op == WEIR_PART_SEND) {
+		to->items = raw_address(&messages[part->from]);
+	} else {
+		to->items = raw_address(&runs[part->from]);
+		to->reason = raw_address(request->text);
+		to->reason_len = request->text_len;
+	}
+	switch (part->wrong) {
+	case PART_COUNT: to->count = request->text_len % 2 ? 0 : WEIR_BATCH_MAX + 1; break;
+	case PART_OP: to->op = WEIR_PART_SETTLE + 1; break;
+	case PART_REASON: to->reason = 1; break;
+	case PART_FD: to->fd = request->text_len % 2 ? -1 : 2; break;
+	case PART_RIGHT: break;
+	}
+}
+
+void work_txn(const struct request *request, struct reply *reply)
+{
+	struct weir_message messages[BATCH];
+	struct weir_part parts[PARTS];
+	struct weir_txn txn = {
+		.parts = raw_address(parts), .count = request->nr_parts,
+		.timeout_ns = request->timeout_ns, .failed = ~0U,
+	};
+	int i;
+
+	memcpy(reply->settle, request->settle, sizeof(reply->settle));
+	lay_all(request->specs, request->count, messages, arena);
+	for (i = 0; i < request->nr_parts; i++)
+		lay_part(request, &request->txn[i], messages, reply->settle, &parts[i]);
+	reply->value = command(request, WEIR_IOC_TXN, &txn);
+	reply->failed = txn.failed;
+	for (i = 0; i < request->nr_parts; i++)
+		reply->first_offsets[i] = parts[i].first_offset;
+}
+
+void work_reply(const struct request *request, struct reply *reply)
+{
+	struct weir_message message;
+	struct weir_reply answer = {
+		.run = request->settle[0], .message = raw_address(&message),
+		.flags = request->flags,
+	};
+
+	lay_all(request->specs, 1, &message, arena);
+	reply->value = command(request, WEIR_IOC_REPLY, &answer);
+}
+
+void work_producer(const struct request *request, struct reply *reply)
+{
+	reply->producer = (struct weir_producer){ .flags = request->flags };
+	memcpy(reply->producer.name, request->name, sizeof(reply->producer.name));
+	reply->value = command(request, WEIR_IOC_PRODUCER, &reply->producer);
+}
+
+void work_name(const struct request *request, struct reply *reply)
+{
+	struct weir_name name = { .flags = request->flags };
+
+	memcpy(name.name, request->name, sizeof(name.name));
+	reply->value = command(request, WEIR_IOC_NAME, &name);
+}
+
+/* @count records at @at, of which the payloads' places are to count from @before on. */
+static void move_records(unsigned char *at, __s64 count, __u64 before)
+{
+	for (; count > 0; count--) {
+		struct weir_browsed *record = (void *)at;
+
+		if (record->desc.pos)
+			record->desc.pos += before;
+		at += record->size;
+	}
+}
+
+/* All that is asked for, in as many calls as it takes. */
+void work_browse(const struct request *request, struct reply *reply)
+{
+	struct weir_browse browse = request->browse;
+	__u64 filled = 0, room = browse.buffer_len;
+	__s64 told;
+
+	do {
+		unsigned char *buffer = edge((room + 7) & ~7ULL);
+
+		browse.buffer = raw_address(buffer);
+		browse.buffer_len = room;
+		told = command(request, WEIR_IOC_BROWSE, &browse);
+		if (told == -EMSGSIZE && browse.buffer_len > room) {
+			room = browse.buffer_len;
+			continue;
+		}
+		if (told < 0)
+			break;
+		memcpy(reply->data + filled, buffer, browse.buffer_len);
+		move_records(reply->data + filled, told, filled);
+		filled += browse.buffer_len;
+		reply->value += told;
+	} while (browse.slot != WEIR_BROWSE_END);
+	if (told < 0)
+		reply->value = told;
 }
 
 /* Cuts @length bytes at @at into parts. */

@@ -22,6 +22,22 @@ struct reply;
 
 #define BATCH	40	/* messages of a SEND */
 #define SETTLES	20	/* runs of a SETTLE */
+#define PARTS	6	/* of a TXN */
+
+enum part_wrong {
+	PART_RIGHT,
+	PART_COUNT,
+	PART_OP,
+	PART_REASON,		/* of what is sent */
+	PART_FD,
+};
+
+struct part {
+	int file;
+	__u32 op;
+	int from, count;		/* of the request's specs, or runs */
+	enum part_wrong wrong;
+};
 
 /* What a worker is asked for. What @work does not use is zero. */
 struct request {
@@ -48,11 +64,16 @@ struct request {
 	__u32 text_len;
 	struct weir_alter alter;
 	char heir[WEIR_NAME_SIZE];	/* of a create or alter with one */
+	struct weir_browse browse;
+	struct part txn[PARTS];
+	int nr_parts;
 };
 
 struct reply {
 	__s64 value;			/* or -errno */
-	__u64 first_offset;
+	__u64 first_offset, first_offsets[PARTS];
+	__u32 duplicates, failed;
+	struct weir_producer producer;
 	struct weir_fetch fetch;
 	struct weir_run runs[20];
 	struct weir_run settle[SETTLES];
@@ -93,6 +114,7 @@ struct op {
 struct tally {
 	__u64 asked;			/* steps that were more than nothing */
 	__u64 sent, received, redelivered, expired, settled, dead, letters, blocked, starved;
+	__u64 duplicates, waited, txns, receipts, answers;
 };
 
 struct world {
@@ -114,14 +136,21 @@ extern const int nr_steps;
 
 /* Plays @ops: the index of the one that disagreed, or -1. */
 int play(struct op *ops, int nr, bool verbose);
-/* What the last worker was asked for. */
+/* What the last worker was asked for, and what the model had, when they disagreed. */
 void print_last(void);
 /* What disagreed. */
 extern char disagreement[1024];
 /* Two that have the same are about the same thing. */
 extern const char *disagreement_kind;
 _Noreturn void disagree(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void agree(const char *what, __s64 got, __s64 wanted);
+_Noreturn void disagree_about(const char *what, __s64 got, __s64 wanted);
+
+static inline void agree(const char *what, __s64 got, __s64 wanted)
+{
+	if (got != wanted)
+		disagree_about(what, got, wanted);
+}
+
 
 /* turn_wait() - false when it was not given within a second */
 void turn_give(struct channel *channel, int turn);
@@ -134,10 +163,15 @@ void start_worker(int worker, int parent);
 void end_worker(int worker, bool kill);
 /* Until the kernel has heard of every process that ended. */
 void settle_down(void);
-void get_info(const struct queue *queue, struct weir_info *info);
 /* Seconds that a worker may take over one step, and the kernel over a death. */
 extern int patience;
 #define PATIENCE 30
+
+/* figures.c */
+
+__u64 consumers_of(const struct queue *queue);
+void get_info(const struct queue *queue, struct weir_info *info);
+void check_figures(struct queue *queue);
 
 /* dead.c */
 
@@ -184,11 +218,25 @@ void compare_desc(const struct message *message, const struct weir_desc *desc);
 
 /* Bytes of a buffer that are as the worker had prepared them. */
 void check_untouched(const char *what, const unsigned char *bytes, __u64 from, __u64 to);
-/* Runs to settle, good and bad ones; also with a time that is over at once if @times. */
+/*
+ * Runs to settle, good and bad ones; also with a time that is over at once if @times, and
+ * that of a run only if it is the last one.
+ */
+void pick_run(__u64 *seed, const struct file *file, struct weir_run *run, bool last, bool times);
 void pick_runs(__u64 *seed, const struct file *file, struct request *request, bool times);
 /* How many messages were settled. */
 __s64 check_settled(struct file *file, const struct request *request,
 		    const struct reply *reply);
+
+/* A reason, for what is given up. */
+void pick_text(__u64 *seed, struct request *request);
+
+/* step_send.c */
+
+/* @specs[@nth], for @queue; those before it are of the same call. */
+void pick_spec(__u64 *seed, const struct queue *queue, int worker, struct spec *specs, int nth);
+/* Of @specs that were taken: how many are no duplicates. */
+int add_sent(struct queue *queue, const struct spec *specs, int count, int worker);
 
 /* step_life.c: of the queue with that number. */
 void set_name(char name[WEIR_NAME_SIZE], int i);
@@ -198,7 +246,7 @@ void set_name(char name[WEIR_NAME_SIZE], int i);
 /* Whether it is somebody's dead letter queue. */
 bool is_heir(const struct queue *queue);
 
-/* step_data.c, step_fetch.c, step_life.c, step_policy.c */
+/* step_*.c, figures.c */
 
 void step_send(__u64 *seed);
 void step_write(__u64 *seed);
@@ -206,6 +254,11 @@ void step_read(__u64 *seed);
 void step_fetch(__u64 *seed);
 void step_settle(__u64 *seed);
 void step_poll(__u64 *seed);
+void step_reply(__u64 *seed);
+void step_producer(__u64 *seed);
+void step_txn(__u64 *seed);
+void step_browse(__u64 *seed);
+void step_name(__u64 *seed);
 void step_info(__u64 *seed);
 void step_create(__u64 *seed);
 void step_alter(__u64 *seed);
@@ -231,6 +284,11 @@ void work_read(const struct request *request, struct reply *reply);
 void work_fetch(const struct request *request, struct reply *reply);
 void work_settle(const struct request *request, struct reply *reply);
 void work_poll(const struct request *request, struct reply *reply);
+void work_reply(const struct request *request, struct reply *reply);
+void work_producer(const struct request *request, struct reply *reply);
+void work_txn(const struct request *request, struct reply *reply);
+void work_browse(const struct request *request, struct reply *reply);
+void work_name(const struct request *request, struct reply *reply);
 void work_info(const struct request *request, struct reply *reply);
 void work_create(const struct request *request, struct reply *reply);
 void work_alter(const struct request *request, struct reply *reply);
