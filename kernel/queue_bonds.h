@@ -15,6 +15,8 @@
  *             |                                             the draft is sent
  *             +--- abort: the draft is given back ---> (freed)
  *
+ * Where none was asked for, what is noted is freed when the message ends.
+ *
  * BOUND  struct weir_extra of the message leads to it.
  * OWED   The message is gone, and its slot free, or another's. In @owed of its queue,
  *        in the order of the ends, until the work item of that queue gets to it.

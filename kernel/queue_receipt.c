@@ -22,6 +22,7 @@
 #define WEIR_TELL_CHUNK	256
 #define WEIR_TELL_SEGMENTS 4096
 
+/* In any context: they are small, so this does not sleep. */
 static void weir_bonds_free(struct weir_queue *queue, struct weir_bonds *bonds)
 {
 	weir_address_put(bonds->reply);
@@ -132,6 +133,12 @@ void weir_entry_owe(struct weir_queue *queue, struct weir_entry *entry,
 
 	lockdep_assert_held(&queue->lock);
 	extra->bonds = NULL;
+	queue->bonded--;
+	queue->pinning--;
+	if (!bonds->receipts) {
+		weir_bonds_free(queue, bonds);
+		return;
+	}
 	bonds->offset = entry->offset;
 	bonds->deliveries = entry->deliveries;
 	bonds->sent_ns = desc->stamp_ns;
@@ -142,8 +149,6 @@ void weir_entry_owe(struct weir_queue *queue, struct weir_entry *entry,
 	if (entry->state == WEIR_DYING)
 		bonds->reason = entry->reason;
 	list_add_tail(&bonds->link, &queue->owed);
-	queue->bonded--;
-	queue->pinning--;
 	weir_queue_tell(queue);
 }
 
@@ -281,7 +286,7 @@ static void weir_receipts_send(const struct weir_queue *queue, struct list_head 
 static void weir_receipts_tell(struct weir_queue *queue, struct list_head *group,
 			       struct weir_address *address)
 {
-	struct weir_queue *to = address ? weir_address_queue(address) : NULL;
+	struct weir_queue *to = weir_address_queue(address);
 	struct weir_bonds *bonds, *next;
 
 	if (to) {

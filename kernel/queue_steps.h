@@ -51,7 +51,10 @@ void weir_key_drop(struct weir_queue *queue, struct weir_entry *entry);
 
 /* queue_receipt.c */
 
-/* weir_entry_owe() - @entry, which is bound, ends so, by @who or NULL: that is to be told */
+/*
+ * weir_entry_owe() - @entry, which is bound, ends so, by @who or NULL: that is to be told,
+ * if it was asked for
+ */
 void weir_entry_owe(struct weir_queue *queue, struct weir_entry *entry,
 		    enum weir_outcome outcome, struct weir_who *who);
 
