@@ -93,7 +93,7 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 {
 	if (random_below(seed, 30))
 		return 0;
-	switch (random_below(seed, 10)) {
+	switch (random_below(seed, 9)) {
 	case 0: policy->max_messages = WEIR_MAX_MESSAGES + 1; break;
 	case 1: policy->max_bytes = WEIR_MIN_BYTES - 1; break;
 	case 2: policy->flags = WEIR_POLICY_DISCARD | WEIR_POLICY_DEAD_LETTER; break;
@@ -102,8 +102,7 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 	case 5: policy->backoff_max_ns = WEIR_UNLIMITED + 1; break;
 	case 6: policy->flags |= 0x80000000U; break;
 	case 7: policy->flags |= WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE; break;
-	case 8: policy->reserved = 1; break;
-	case 9: policy->dedup_count = WEIR_MAX_DEDUP_COUNT + 1; break;
+	case 8: policy->dedup_count = WEIR_MAX_DEDUP_COUNT + 1; break;
 	}
 	return -EINVAL;
 }

@@ -199,7 +199,7 @@ static void part(const struct queue *queue, const struct spec *specs, int nth)
 		if (has_flag(queue, WEIR_POLICY_KEYED) && is_short(spec) && is_short(&specs[i]) &&
 		    specs[i].key_len == spec->key_len && specs[i].key_seed == spec->key_seed)
 			spec->options.delay_ns = 0;
-		if (queue->policy.dedup_ns == SHORT_NS && specs[i].id == spec->id)
+		if (spec->id && queue->policy.dedup_ns == SHORT_NS && specs[i].id == spec->id)
 			spec->id = spec->options.id_len = 0;
 	}
 }

@@ -134,16 +134,14 @@ static int judge_settle(struct judged *judged, int nr, struct file *file,
 {
 	int i, status;
 
-	if (file->queue->dead) {
+	if (file->queue->dead)
 		add_wrong(&judged->wrongs[nr], -ESHUTDOWN);
-		return count;
-	}
 	for (i = 0; i < count; i++)
 		judged->settles += runs[i].count;
-	if (judged->settles > WEIR_BATCH_MAX) {
+	if (judged->settles > WEIR_BATCH_MAX)
 		add_wrong(&judged->wrongs[nr], -EINVAL);
+	if (judged->wrongs[nr].count)
 		return count;
-	}
 	for (i = 0; i < count; i++) {
 		status = model_run_status(file, &runs[i]);
 		add_wrong(&judged->wrongs[nr], status);
