@@ -23,13 +23,32 @@ long scene_fetch(struct scene *scene, struct weir_fetch *fetch)
 	return raw_ioctl(scene->fd, WEIR_IOC_FETCH, fetch);
 }
 
+const char *scene_told(struct scene *scene, __u64 count)
+{
+	struct weir_info info = { 0 };
+	int ret = raw_ioctl(scene->told, WEIR_IOC_INFO, &info);
+
+	if (ret)
+		return scene_format("info: %d", ret);
+	if (info.bytes != count * sizeof(struct weir_receipt) || info.sent)
+		return scene_format("receipts: bytes %llu sent %llu", info.bytes, info.sent);
+	return NULL;
+}
+
 const char *scene_begin(struct scene *scene, const struct sequence *sequence)
 {
+	struct weir_create told = {
+		.type = WEIR_TYPE_QUEUE, .flags = WEIR_CREATE_ANONYMOUS,
+		.policy = { .max_messages = 64, .max_bytes = 1 << 16 },
+	};
 	struct weir_fetch fetch = { 0 };
 	int i, ret;
 
 	raw_name(scene->name);
 	scene->fd = -1;
+	scene->told = sequence->told ? raw_ioctl(scene->control, WEIR_IOC_CREATE, &told) : -1;
+	if (sequence->told && scene->told < 0)
+		return scene_format("create: %d", scene->told);
 	scene->nr_runs = 0;
 	if (sequence->ring && ring_make(&scene->ring, 4, 0))
 		return "no ring";
@@ -84,6 +103,8 @@ const char *scene_unchanged(struct scene *scene, const struct sequence *sequence
 		return "somebody waits";
 	if (info.memory < before->memory)
 		return scene_format("memory %llu after %llu", info.memory, before->memory);
+	if (sequence->told && scene_told(scene, 0))
+		return scene_told(scene, 0);
 	if (sequence->quiet)
 		return NULL;
 	if (info.depth != before->depth || info.leased != before->leased ||
@@ -120,6 +141,9 @@ const char *scene_end(struct scene *scene, const struct sequence *sequence)
 	if (scene->fd >= 0)
 		close(scene->fd);
 	scene->fd = -1;
+	if (scene->told >= 0)
+		close(scene->told);
+	scene->told = -1;
 	if (raw_info(scene->name, &info) == -ENOENT)
 		return NULL;
 	ret = raw_purge(scene->name);

@@ -18,6 +18,7 @@ struct scene {
 	char name[WEIR_NAME_SIZE];
 	int control;
 	int fd;			/* of the queue; -1: not open */
+	int told;		/* of one for receipts; -1: there is none */
 	struct ring ring;
 	bool has_ring;
 	bool parked;
@@ -39,7 +40,7 @@ struct scene {
 struct sequence {
 	const char *name;
 	long want;
-	bool no_queue, closed, partly, quiet, ring;
+	bool no_queue, closed, partly, quiet, ring, told;
 	int messages;
 	int leased;
 	long (*call)(struct scene *scene);
@@ -53,6 +54,8 @@ extern const int nr_sequences;
 const char *scene_begin(struct scene *scene, const struct sequence *sequence);
 /* Everything is given back, so the queue can be destroyed without force. */
 const char *scene_end(struct scene *scene, const struct sequence *sequence);
+/* So many receipts have room, and nothing else has: NULL, or what there is. */
+const char *scene_told(struct scene *scene, __u64 count);
 /* There is no queue, and no node. */
 const char *scene_nothing(struct scene *scene);
 /* What a call that failed has left behind. */

@@ -58,6 +58,9 @@ static long open_node(struct scene *scene)
 
 static long send_messages(struct scene *scene, __u32 count, __u32 length, bool uring)
 {
+	struct weir_options options = {
+		.flags = WEIR_OPTION_RECEIPT, .receipt = scene->told, .token = 1,
+	};
 	struct weir_message messages[BATCH] = { 0 };
 	struct weir_send send = { .messages = raw_address(messages), .count = count };
 	__u32 i;
@@ -66,6 +69,10 @@ static long send_messages(struct scene *scene, __u32 count, __u32 length, bool u
 		messages[i].data = messages[i].key = raw_address(scene->bytes);
 		messages[i].len = length;
 		messages[i].key_len = 10;
+		if (scene->told < 0)
+			continue;
+		messages[i].options = raw_address(&options);
+		messages[i].options_len = sizeof(options);
 	}
 	if (uring)
 		return ring_do(&scene->ring, scene->fd, WEIR_IOC_SEND, &send, sizeof(send));
@@ -95,6 +102,13 @@ static long send_uring(struct scene *scene)
 static const char *sent(struct scene *scene, long value)
 {
 	return figures(scene, value, 0, 0);
+}
+
+static const char *sent_and_told(struct scene *scene, long value)
+{
+	const char *wrong = sent(scene, value);
+
+	return wrong ? wrong : scene_told(scene, value);
 }
 
 static long write_one(struct scene *scene)
@@ -284,6 +298,8 @@ const struct sequence sequences[] = {
 	{ "send large ones", .want = 2, .partly = true, .call = send_large, .verify = sent },
 	{ "send by uring", .want = BATCH, .partly = true, .ring = true, .call = send_uring,
 	  .verify = sent },
+	{ "send with receipts", .want = BATCH, .partly = true, .told = true, .call = send_batch,
+	  .verify = sent_and_told },
 	{ "write", .want = 5000, .call = write_one, .verify = written },
 	{ "fetch in place", .want = MESSAGES, .messages = MESSAGES, .call = fetch_in_place,
 	  .verify = leased },
