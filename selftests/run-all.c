@@ -3,20 +3,21 @@
  * Runs test programs one after the other and judges them by what they print
  * (KTAP), by their end, by the kernel's log, and by what they leave behind.
  *
- *	run-all [-s SKIPS] [-l LOGS] [-r RESULTS] [-x FACTOR] [-c CLAIMS]
+ *	run-all [-k] [-s SKIPS] [-l LOGS] [-r RESULTS] [-x FACTOR] [-c CLAIMS]
  *		AREA:PROGRAM[=COMMAND]...
  *
  * PROGRAM is run in the folder AREA (or COMMAND, where we were started), for at
  * most the seconds that AREA/settings gives it, times FACTOR; but not if another
  * one of us has it already, whose mark is then in the folder CLAIMS. Each result is
- * written to RESULTS as soon as it is known, so that they outlive this kernel:
+ * written to RESULTS, which outlive this kernel, as soon as it is known:
  *
- *	start PROGRAM, ok|fail|skip PROGRAM TEST, end PROGRAM
+ *	start PROGRAM, ok|fail|skip PROGRAM TEST, took SECONDS PROGRAM TEST,
+ *	end PROGRAM SECONDS
  *
  * A failure is a test that says so, and also: a skip that SKIPS does not list, a
  * program that ends by a signal, too late, with a status that is not that of its
  * tests or without having run its plan, a complaint in the kernel's log, an
- * object left behind.
+ * object left behind. With -k nobody looks at the kernel.
  */
 #include <ctype.h>
 #include <fnmatch.h>
@@ -35,6 +36,7 @@
 
 #define DEFAULT_TIMEOUT	45
 #define STATUS_SKIP	4
+#define KMSG_NOT	(-2)	/* a descriptor of the kernel's log that nobody wants */
 
 struct program {
 	char *name;		/* area:program */
@@ -50,7 +52,8 @@ struct run {
 	FILE *log;
 	char line[4096];
 	size_t line_length;
-	char current[256];	/* the test that began last */
+	char current[256];	/* the test that began last, */
+	double since;		/* and when */
 	bool complained;	/* the kernel, during that test */
 	char *excerpt;		/* what came since a test was passed */
 	size_t excerpt_length;
@@ -88,8 +91,7 @@ static void record(const char *format, ...)
 	if (length > (int)sizeof(line) - 2)
 		length = sizeof(line) - 2;
 	line[length++] = '\n';
-	/* To where they are kept, now: this kernel may be about to end. */
-	if (write(results, line, length) != length || fsync(results))
+	if (write(results, line, length) != length)
 		perror("run-all: results");
 }
 
@@ -108,27 +110,29 @@ static void excerpt_add(struct run *run, const char *line)
 	run->excerpt[run->excerpt_length] = '\0';
 }
 
-static void excerpt_clear(struct run *run)
+static void excerpt_print(struct run *run)
 {
+	char *line, *save, *from = run->excerpt;
+
+	for (; run->excerpt_length && (line = strtok_r(from, "\n", &save)); from = NULL)
+		printf("    | %s\n", line);
 	run->excerpt_length = 0;
 }
 
-static void excerpt_print(struct run *run)
+static double now(void)
 {
-	char *line, *save = NULL;
+	struct timespec ts;
 
-	if (!run->excerpt_length)
-		return;
-	for (line = strtok_r(run->excerpt, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		printf("    | %s\n", line);
-	run->excerpt_length = 0;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
 static void passed(struct run *run, const char *test)
 {
 	run->passed++;
-	record("ok %s %s", run->program->name, test);
-	excerpt_clear(run);
+	record("ok %s %s\ntook %.2f %s %s", run->program->name, test, now() - run->since,
+	       run->program->name, test);
+	run->excerpt_length = 0;
 }
 
 static void failed(struct run *run, const char *format, ...)
@@ -178,7 +182,7 @@ static void skipped(struct run *run, const char *test, const char *why)
 	run->skipped++;
 	record("skip %s %s", run->program->name, test);
 	printf("%s skipped: %s: %s\n", run->program->name, test, why);
-	excerpt_clear(run);
+	run->excerpt_length = 0;
 }
 
 /* "ok 3 - name # SKIP why" from behind the number. */
@@ -203,6 +207,7 @@ static void take_result(struct run *run, bool ok, char *text)
 		failed(run, "%s%s%s", text, directive ? ": " : "", directive ? directive + 2 : "");
 	/* A script does not say what it begins. */
 	snprintf(run->current, sizeof(run->current), "after %s", text);
+	run->since = now();
 	run->complained = false;
 }
 
@@ -210,8 +215,11 @@ static void take_result(struct run *run, bool ok, char *text)
 static void note(const struct run *run, const char *test)
 {
 	char text[512];
-	int length, fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
+	int length, fd;
 
+	if (kmsg < 0)
+		return;
+	fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
 	length = snprintf(text, sizeof(text), "selftests: %s %s\n", run->program->name, test);
 	if (fd < 0 || write(fd, text, length) < 0)
 		perror("run-all: /dev/kmsg");
@@ -223,11 +231,12 @@ static void take_begin(struct run *run, const char *name)
 {
 	name += strspn(name, " ");
 	snprintf(run->current, sizeof(run->current), "%.*s", (int)strcspn(name, " "), name);
+	run->since = now();
 	note(run, run->current);
 	if (run->log)
-		fsync(fileno(run->log));
+		fflush(run->log);
 	run->complained = false;
-	excerpt_clear(run);
+	run->excerpt_length = 0;
 }
 
 static void take_line(struct run *run, char *line)
@@ -253,11 +262,10 @@ static void take_line(struct run *run, char *line)
 		bool ok = *line == 'o';
 
 		number = strtol(line + (ok ? 3 : 7), &end, 10);
-		if (number == run->seen + 1) {
+		if (number == run->seen + 1)
 			take_result(run, ok, end);
-			return;
-		}
-		failed(run, "result %ld came when %ld was due", number, run->seen + 1);
+		else
+			failed(run, "result %ld came when %ld was due", number, run->seen + 1);
 		return;
 	}
 	if (!strncmp(line, "Bail out!", 9))
@@ -359,7 +367,7 @@ static void judge_objects(struct run *run)
 	int ret;
 
 	/* A test may have left without the module. */
-	for (;;) {
+	while (kmsg >= 0) {
 		info.flags = WEIR_INFO_NEXT;
 		memset(info.name, 0, sizeof(info.name));
 		ret = raw_control(WEIR_IOC_INFO, &info);
@@ -404,11 +412,10 @@ static int timeout_of(const struct program *program)
 
 	snprintf(path, sizeof(path), "%s/settings", program->area);
 	file = fopen(path, "re");
-	if (file) {
-		while (fgets(line, sizeof(line), file))
-			sscanf(line, "timeout=%d", &timeout);
+	while (file && fgets(line, sizeof(line), file))
+		sscanf(line, "timeout=%d", &timeout);
+	if (file)
 		fclose(file);
-	}
 	return timeout * factor;
 }
 
@@ -423,10 +430,7 @@ static void child(const struct program *program, int output)
 	if (program->command) {
 		execl("/bin/sh", "sh", "-c", program->command, NULL);
 	} else if (!chdir(program->area)) {
-		char path[PATH_MAX];
-
-		snprintf(path, sizeof(path), "./%s", program->file);
-		execl(path, path, NULL);
+		execl(program->file, program->file, NULL);
 	}
 	dprintf(2, "%s: %s\n", program->name, strerror(errno));
 	_exit(127);
@@ -441,8 +445,6 @@ static void start(struct run *run)
 		snprintf(path, sizeof(path), "%s/%s:%s", logs_path, run->program->area,
 			 run->program->file);
 		run->log = fopen(path, "we");
-		if (run->log)
-			setlinebuf(run->log);
 	}
 	note(run, "");
 	record("start %s", run->program->name);
@@ -458,14 +460,6 @@ static void start(struct run *run)
 	run->output = pipe_fds[0];
 }
 
-static double now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec + ts.tv_nsec / 1e9;
-}
-
 /* Until the program ended: then what it left running no longer counts. */
 static int attend(struct run *run)
 {
@@ -479,7 +473,8 @@ static int attend(struct run *run)
 			{ .fd = kmsg, .events = POLLIN },
 		};
 
-		poll(fds, 2, 50);
+		if (!poll(fds, 2, 50) && run->log)
+			fflush(run->log);
 		if (fds[1].revents)
 			take_kernel_log(run);
 		if (run->output >= 0 && fds[0].revents)
@@ -507,8 +502,10 @@ static int attend(struct run *run)
 
 static void run_program(const struct program *program)
 {
-	struct run run = { .program = program, .plan = -1, .current = "before any test" };
 	double began = now();
+	struct run run = {
+		.program = program, .plan = -1, .current = "before any test", .since = began,
+	};
 	int status;
 
 	start(&run);
@@ -516,7 +513,7 @@ static void run_program(const struct program *program)
 	judge_objects(&run);
 	judge_end(&run, status);
 	take_kernel_log(&run);
-	record("end %s", program->name);
+	record("end %s %.1f", program->name, now() - began);
 	printf("%-28s %4d passed", program->name, run.passed);
 	if (run.failed)
 		printf(", %d FAILED", run.failed);
@@ -569,8 +566,10 @@ int main(int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "s:l:r:x:c:")) != -1) {
-		if (option == 's')
+	while ((option = getopt(argc, argv, "ks:l:r:x:c:")) != -1) {
+		if (option == 'k')
+			kmsg = KMSG_NOT;
+		else if (option == 's')
 			skips_path = optarg;
 		else if (option == 'c')
 			claims_path = optarg;
@@ -583,8 +582,9 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (kmsg < 0) {
+	if (kmsg != KMSG_NOT)
+		kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (kmsg == -1) {
 		perror("run-all: /dev/kmsg");
 		return 1;
 	}
