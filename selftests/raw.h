@@ -30,12 +30,13 @@
 
 /*
  * How often to try what goes wrong by chance. On a slow kernel, which sees it the
- * first time, it is WEIR_FEWER times more seldom.
+ * first time, it is WEIR_FEWER times more seldom; and 4 times where it is tried once more
+ * as a 32-bit caller, for whom the kernel takes no chance that it does not take for others.
  */
 static inline int raw_rounds(int rounds)
 {
 	const char *fewer = getenv("WEIR_FEWER");
-	int divisor = fewer ? atoi(fewer) : 1;
+	int divisor = (fewer ? atoi(fewer) : 1) * (sizeof(long) < sizeof(__u64) ? 4 : 1);
 
 	return divisor > 1 ? (rounds + divisor - 1) / divisor : rounds;
 }
