@@ -8,8 +8,8 @@ completion=${WEIR_TOP:-$here/../..}/tools/completion
 
 cleanup() {
 	local path
-	for path in /sys/class/weir/*/; do
-		[ ! -e "$path" ] || weir queue destroy --force "$(basename "$path")"
+	for path in /sys/class/weir/*; do
+		[ ! -e "$path" ] || weir queue destroy --force "${path##*/}"
 	done
 }
 
@@ -21,23 +21,36 @@ of_bash() {
 	printf '%s\n' "${COMPREPLY[@]}" | sort | xargs
 }
 
-# The same of a zsh that is typed to: its own machinery decides what fits.
-of_zsh() {
-	FOLDER=$completion TYPED="weir $*" zsh -d "$here/complete.zsh" | sort -u | xargs
-}
+# What zsh is to be asked, a line each, and what it is to say.
+typed=
+wanted=()
 
-# offers WORD... = CANDIDATE...: by both.
+# offers WORD... = CANDIDATE...: bash does, and zsh is to when it is asked.
 offers() {
-	local words=() shell
+	local words=()
 	while [ "$1" != = ]; do
 		words+=("$1")
 		shift
 	done
 	shift
-	for shell in bash zsh; do
-		equal "$shell for '${words[*]}'" "$(printf '%s\n' "$@" | sort | xargs)" \
-			"$(of_$shell "${words[@]}")"
-	done
+	typed+="weir ${words[*]}"$'\n'
+	wanted+=("$(printf '%s\n' "$@" | sort | xargs)")
+	equal "bash for '${words[*]}'" "${wanted[-1]}" "$(of_bash "${words[@]}")"
+}
+
+# All at once, for it takes long to begin: its own machinery decides what fits.
+offers_zsh() {
+	local line nr=0 got=()
+	while read -r line; do
+		if [ "$line" != . ]; then
+			got+=("$line")
+			continue
+		fi
+		equal "zsh for '$(sed -n "$((nr + 1))p" <<< "$typed")'" "${wanted[nr]}" \
+			"$(printf '%s\n' "${got[@]}" | sort -u | xargs)"
+		got=() nr=$((nr + 1))
+	done < <(FOLDER=$completion TYPED=$typed zsh -d "$here/complete.zsh")
+	equal asked ${#wanted[@]} $nr
 }
 
 test_commands() {
@@ -45,6 +58,7 @@ test_commands() {
 	offers -j rec = recv
 	offers nonsense '' = ''
 	offers queue '' = alter browse create destroy list move purge redrive show
+	offers_zsh
 }
 
 test_queues() {
@@ -57,16 +71,19 @@ test_queues() {
 	offers queue show alpha '' = ''
 	offers queue move alpha al = alpha alps
 	offers queue move alpha alps '' = ''
+	offers_zsh
 }
 
 test_options() {
 	offers queue create --m = --max-deliveries --messages --mode
 	offers recv q --n = --name --no-settle
 	offers queue show q --l = --leases
+	offers_zsh
 }
 
 test_topics() {
 	offers help form = formats
+	offers_zsh
 }
 
 run_tests

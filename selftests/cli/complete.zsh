@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0 OR MIT
-# Prints what a zsh with a terminal offers where TYPED and a tab are typed, a line
-# each. FOLDER has the completion's file. Writes to the current folder.
+# Prints what a zsh with a terminal offers where each line of TYPED and a tab are typed:
+# a candidate a line, and "." behind those of each. FOLDER has the completion's file.
+# Writes to the current folder.
 zmodload zsh/zpty
 
 cat > .zshrc << 'END'
@@ -17,25 +18,36 @@ compadd() {
 	local -a fits
 	if [[ ${@[1,(i)(-|--)]} != *-(O|A|D)\ * ]]; then
 		builtin compadd -O fits "$@"
-		(( $#fits )) && print -rl -- $fits >> offered
+		(( $#fits )) && print -rl -- $fits >> .offered
 	fi
 	builtin compadd "$@"
 }
 
+# Then the line is typed anew, at a prompt that was not there before.
 offer() {
 	zle complete-word
-	exit
+	print . >> .offered
+	(( ++nr ))
+	BUFFER=
+	zle accept-line
 }
 zle -N offer
 bindkey '^I' offer
-PROMPT='may type'
+nr=0
+setopt prompt_subst
+PROMPT='may type $nr.'
 END
 
 export FOLDER ZDOTDIR=$PWD
-rm -f offered
+rm -f .offered
 zpty shell zsh -d -i
-# What is typed earlier is lost.
-zpty -r shell shown '*may type*'
-zpty -w -n shell "$TYPED"$'\t'
-while zpty -r shell shown; do :; done
-[[ ! -e offered ]] || cat offered
+nr=0
+for line in ${(f)TYPED}; do
+	# What is typed earlier is lost.
+	zpty -r shell shown "*may type $nr.*"
+	zpty -w -n shell "$line"$'\t'
+	(( ++nr ))
+done
+zpty -r shell shown "*may type $nr.*"
+zpty -d shell
+cat .offered

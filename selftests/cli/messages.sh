@@ -7,8 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 cleanup() {
 	local path
-	for path in /sys/class/weir/*/; do
-		[ ! -e "$path" ] || weir queue destroy --force "$(basename "$path")"
+	for path in /sys/class/weir/*; do
+		[ ! -e "$path" ] || weir queue destroy --force "${path##*/}"
 	done
 }
 

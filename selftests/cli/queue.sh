@@ -7,8 +7,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 cleanup() {
 	local path
-	for path in /sys/class/weir/*/; do
-		[ ! -e "$path" ] || weir queue destroy --force "$(basename "$path")"
+	for path in /sys/class/weir/*; do
+		[ ! -e "$path" ] || weir queue destroy --force "${path##*/}"
 	done
 }
 
@@ -69,7 +69,8 @@ test_leases() {
 
 # What show -j prints is what sysfs has, file by file, and there is nothing else.
 test_show_is_sysfs() {
-	local file key
+	local file key value
+	local -A told
 	weir queue create q --messages 100 --bytes 1M
 	weir send q aa bb cc dd ee
 	weir recv q -n 2 > /dev/null
@@ -77,14 +78,15 @@ test_show_is_sysfs() {
 	status 0 weir queue show q -j
 	equal lines 1 "$(wc -l < out)"
 	equal name q "$(field name < out)"
+	while IFS='=' read -r key value; do
+		told[$key]=$value
+		[ "$key" = name ] || [ -f "/sys/class/weir/q/$key" ] || fail "sysfs has no $key"
+	done < <(grep -o '"[a-z_]*":"\?[^,"}]*' out | sed 's/^"//; s/":"\?/=/')
 	for file in /sys/class/weir/q/*; do
 		key=${file##*/}
 		[ -f "$file" ] && [ "$key" != uevent ] && [ "$key" != dev ] || continue
 		[ "$key" != oldest_age_ns ] || continue
-		equal "$key" "$(cat "$file")" "$(field "$key" < out)"
-	done
-	grep -o '"[a-z_]*":' out | tr -d '":' | while read -r key; do
-		[ "$key" = name ] || [ -f "/sys/class/weir/q/$key" ] || fail "sysfs has no $key"
+		equal "$key" "$(< "$file")" "${told[$key]-nothing}"
 	done
 	[ "$(field oldest_age_ns < out)" -gt 0 ]
 	# The same without -j, one a line.

@@ -5,6 +5,9 @@
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../lib/weir.sh"
+
+# Removal and traffic are to meet.
+taskset -p ffff $$ > /dev/null
 PATH=$here:$PATH
 
 queues=/dev/weir/queue
