@@ -105,6 +105,19 @@ void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count
 		queue->starving = 0;
 }
 
+struct weir_entry *weir_queue_sent_before(const struct weir_queue *queue, u64 end, u32 *class)
+{
+	struct weir_entry *entry = queue->ready.first;
+
+	lockdep_assert_held(&queue->lock);
+	if (entry && entry->offset < end)
+		return entry;
+	/* The first of each class is its oldest. */
+	while ((entry = weir_ranked_from(queue, *class)) && entry->offset >= end)
+		*class = weir_entry_class(entry) + 1;
+	return entry;
+}
+
 u64 weir_queue_oldest_stamp(const struct weir_queue *queue, u64 now)
 {
 	struct weir_entry *entry = weir_ranked_from(queue, 0);

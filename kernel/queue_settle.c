@@ -3,7 +3,7 @@
 #include "trace.h"
 
 /* Entries that are worked on before the lock is given to others. */
-#define WEIR_PURGE_CHUNK 128ULL
+#define WEIR_PURGE_CHUNK 128
 
 /*
  * Settles entries of one segment, some of which are pinned: those stay in their slots; or
@@ -339,21 +339,16 @@ u32 weir_queue_settle(struct weir_queue_file *file, struct weir_run *run,
 	return run->status ? 0 : run->count;
 }
 
-/*
- * Drops some of what is ready, at most @max, and of what waits in the chain only what
- * was sent before @end: how many.
- */
-static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end, u64 max)
+/* Drops some of what is to be delivered and was sent before @end: how many. */
+static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end)
 {
 	struct weir_freed freed = {};
 	struct weir_entry *entry;
-	u32 n = 0;
+	u32 n = 0, class = 0;
 
 	guard(spinlock)(&queue->lock);
-	max = min(max, WEIR_PURGE_CHUNK);
-	while (n < max && (entry = weir_queue_next(queue))) {
-		if (entry->state == WEIR_READY && entry->offset >= end)
-			break;
+	while (n < WEIR_PURGE_CHUNK &&
+	       (entry = weir_queue_sent_before(queue, end, &class))) {
 		weir_queue_unlist_next(queue, entry);
 		weir_entry_tell(queue, entry, WEIR_OUTCOME_PURGED, NULL);
 		weir_entry_gone(queue, entry, &freed);
@@ -365,24 +360,24 @@ static u32 weir_queue_purge_some(struct weir_queue *queue, u64 end, u64 max)
 	return n;
 }
 
+/* What was sent before ends for good, so there is no more of it than when it began. */
 u64 weir_queue_purge(struct weir_queue *queue)
 {
-	u64 purged = 0, behind = 0, depth, end;
+	u64 purged = 0, end;
 	u32 n;
 
 	spin_lock(&queue->lock);
-	depth = queue->depth;
 	end = queue->next_offset;
 	spin_unlock(&queue->lock);
 
 	/* First, lest one is to be delivered when the one before it is gone. */
 	if (queue->heads)
-		behind = weir_queue_purge_behind(queue, end);
+		purged = weir_queue_purge_behind(queue, end);
 	do {
-		n = weir_queue_purge_some(queue, end, depth - purged);
+		n = weir_queue_purge_some(queue, end);
 		purged += n;
 		weir_queue_wake_writers(queue);
 		cond_resched();
 	} while (n == WEIR_PURGE_CHUNK);
-	return behind + purged;
+	return purged;
 }

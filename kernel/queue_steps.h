@@ -400,6 +400,11 @@ struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue);
 void weir_queue_recall_starving(struct weir_queue *queue);
 /* weir_queue_count_starving() - so many of @priority were taken in a row */
 void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count);
+/*
+ * weir_queue_sent_before() - something that is to be delivered and was sent before offset
+ * @end, or NULL; *@class is 0 before the first call, under one hold of the lock
+ */
+struct weir_entry *weir_queue_sent_before(const struct weir_queue *queue, u64 end, u32 *class);
 /* weir_queue_oldest_stamp() - of all that is to be delivered; @now if nothing is */
 u64 weir_queue_oldest_stamp(const struct weir_queue *queue, u64 now);
 

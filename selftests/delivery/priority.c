@@ -211,6 +211,40 @@ TEST_F(queue, nobody_starves)
 	}
 }
 
+/* PURGE takes what was sent before it, all of that, and nothing of higher priority since. */
+TEST_F(queue, purged_meanwhile)
+{
+	enum { BATCH = 1000, BEFORE = 20 * BATCH };
+	static const struct weir_message messages[BATCH];
+	static __u64 offsets[BEFORE];
+	struct weir_send send = { .messages = raw_address(messages), .count = BATCH };
+	__u64 least = ~0ULL;
+	long purged;
+	pid_t child;
+	int i, n;
+
+	ASSERT_EQ(0, with_priorities(self, 2, 0));
+	for (i = 0; i < BEFORE / BATCH; i++)
+		ASSERT_EQ(BATCH, door_command(self->writer, WEIR_IOC_SEND, &send));
+	child = proc_fork();
+	if (!child) {
+		for (i = 0; i < BEFORE; i++)
+			if (wish_send_first(self->writer, 1) != 1)
+				_exit(1);
+		_exit(0);
+	}
+	wait_until(raw_figure(self->name, "sent") > BEFORE + 10);
+	purged = raw_purge(self->name);
+	ASSERT_NE(1, proc_kill(child));
+	n = wish_drain(self->reader, IN_PLACE, WISH_MOST, offsets);
+	ASSERT_LE(0, n);
+	for (i = 0; i < n; i++)
+		least = offsets[i] < least ? offsets[i] : least;
+	/* What is left is what was sent last. */
+	EXPECT_EQ(raw_figure(self->name, "sent"), purged + n);
+	EXPECT_EQ(purged, n ? (long)least : purged);
+}
+
 /* Those that go while nobody waits lower down do not count, and one that was fed is not hungry. */
 TEST_F(queue, hunger_begins_anew)
 {

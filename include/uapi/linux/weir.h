@@ -346,7 +346,8 @@ struct weir_destroy {
 
 /*
  * WEIR_IOC_PURGE, on control: throws away the messages that are ready at the
- * time of the call, or behind others of their key. Leased ones, and one that is read
+ * time of the call, or behind others of their key, and perhaps what goes back to the queue
+ * meanwhile, but nothing that is sent later. Leased ones, and one that is read
  * in part, are left to their holders. Only for the object's creator and CAP_SYS_ADMIN.
  */
 struct weir_purge {
