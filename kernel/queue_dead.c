@@ -76,6 +76,10 @@ static const char *const weir_death_reasons[] = {
 	[WEIR_DEAD_EXPIRED] = "expired",
 };
 
+/* How the name of a header that tells of a death begins, and of the first that each adds. */
+#define WEIR_DEAD_ANY	"weir-dead-"
+#define WEIR_DEAD_FIRST	"weir-dead-reason"
+
 /* Headers, one behind the other as they are in a message. */
 struct weir_block_of_headers {
 	u32 len;
@@ -114,7 +118,7 @@ static void weir_dead_headers(const struct weir_queue *queue, const struct weir_
 	const struct weir_who *who = entry->who;
 
 	block->len = 0;
-	weir_headers_add(block, "weir-dead-reason", reason, strlen(reason));
+	weir_headers_add(block, WEIR_DEAD_FIRST, reason, strlen(reason));
 	if (entry->text)
 		weir_headers_add(block, "weir-dead-text", entry->text->text, entry->text->len);
 	weir_headers_add(block, "weir-dead-queue", name, strlen(name));
@@ -129,13 +133,102 @@ static void weir_dead_headers(const struct weir_queue *queue, const struct weir_
 		weir_headers_add(block, "weir-dead-consumer", who->name, strlen(who->name));
 }
 
+/* Goes through the headers of an entry. */
+struct weir_header_walk {
+	u32 at, end;			/* in bytes from the payload */
+	u32 deaths;			/* that they told of so far */
+	u32 len;			/* of the header at hand, and what aligns the next, */
+	bool keeps;			/* and whether a letter has it too */
+};
+
+/*
+ * A letter that dies again keeps what its first death said: where it comes from. What the
+ * deaths between that and the last one said is left out, for a chain of dead letter queues
+ * may be long, and a letter is to fit into each. False at the end.
+ */
+static bool weir_header_next(const struct weir_queue *queue, const struct weir_entry *entry,
+			     struct weir_header_walk *walk)
+{
+	char name[sizeof(WEIR_DEAD_FIRST)];
+	struct weir_header header;
+	u32 len;
+
+	walk->at += walk->len;
+	if (walk->at >= walk->end)
+		return false;
+	weir_pool_read(&queue->pool, entry->place, walk->at, sizeof(header), &header);
+	len = min_t(u32, header.name_len, sizeof(name));
+	weir_pool_read(&queue->pool, entry->place, walk->at + sizeof(header), len, name);
+	walk->len = ALIGN(sizeof(header) + header.name_len + header.value_len, 8);
+	if (len == strlen(WEIR_DEAD_FIRST) && !memcmp(name, WEIR_DEAD_FIRST, len))
+		walk->deaths++;
+	walk->keeps = walk->deaths < 2 || len < strlen(WEIR_DEAD_ANY) ||
+		      memcmp(name, WEIR_DEAD_ANY, strlen(WEIR_DEAD_ANY));
+	return true;
+}
+
+static struct weir_header_walk weir_header_walk(const struct weir_entry *entry)
+{
+	const struct weir_desc *desc = weir_entry_desc(entry);
+	const u32 at = ALIGN(desc->len + desc->key_len, 8);
+
+	return (struct weir_header_walk){ .at = at, .end = at + desc->headers_len };
+}
+
+/* Bytes of the headers of @entry that a letter has too. */
+static u32 weir_dead_kept(const struct weir_queue *queue, const struct weir_entry *entry)
+{
+	struct weir_header_walk walk = weir_header_walk(entry);
+	u32 kept = 0;
+
+	while (weir_header_next(queue, entry, &walk))
+		kept += walk.keeps ? walk.len : 0;
+	return kept;
+}
+
+/* Writes them at @place of @heir's, from @at on. */
+static void weir_dead_keep(const struct weir_queue *queue, const struct weir_entry *entry,
+			   struct weir_queue *heir, u32 place, u32 at)
+{
+	struct weir_header_walk walk = weir_header_walk(entry);
+	u8 bytes[128];
+	u32 done, n;
+
+	while (weir_header_next(queue, entry, &walk)) {
+		for (done = 0; walk.keeps && done < walk.len; done += n) {
+			n = min_t(u32, walk.len - done, sizeof(bytes));
+			weir_pool_read(&queue->pool, entry->place, walk.at + done, n, bytes);
+			weir_pool_write(&heir->pool, place, at, n, bytes);
+			at += n;
+		}
+	}
+}
+
+/* Fills a draft in @heir, at @place, with @entry and what became of it. */
+static void weir_dead_fill(const struct weir_queue *queue, const struct weir_entry *entry,
+			   struct weir_queue *heir, u32 place, u32 kept,
+			   const struct weir_block_of_headers *block)
+{
+	const struct weir_desc *desc = weir_entry_desc(entry);
+	const u32 headers = ALIGN(desc->len + desc->key_len, 8);
+	const bool whole = kept == desc->headers_len;
+
+	weir_pool_copy(&heir->pool, place, &queue->pool, entry->place,
+		       whole ? entry->size : headers);
+	if (!whole)
+		weir_dead_keep(queue, entry, heir, place, headers);
+	/* What aligns the headers, if there were none. */
+	if (headers > entry->size)
+		weir_pool_zero(&heir->pool, place, entry->size, headers - entry->size);
+	weir_pool_write(&heir->pool, place, headers + kept, block->len, block->bytes);
+}
+
 /* A draft in @heir that is @entry and what became of it; or an error. */
 static int weir_dead_copy(struct weir_queue *queue, const struct weir_entry *entry,
 			  struct weir_queue *heir, struct weir_chain *drafts)
 {
 	const struct weir_desc *desc = weir_entry_desc(entry);
-	const u32 headers = ALIGN(desc->len + desc->key_len, 8);
-	const u32 more = headers + desc->headers_len;
+	const u32 kept = weir_dead_kept(queue, entry);
 	const struct weir_sender sender = {
 		.ids = desc->uid | (u64)desc->gid << 32, .pid = desc->pid,
 	};
@@ -147,16 +240,10 @@ static int weir_dead_copy(struct weir_queue *queue, const struct weir_entry *ent
 	if (!block)
 		return -ENOMEM;
 	weir_dead_headers(queue, entry, block);
-	message.headers_len = desc->headers_len + block->len;
+	message.headers_len = kept + block->len;
 	ret = weir_queue_draft(heir, &message, &sender, drafts);
 	if (!ret) {
-		const u32 place = drafts->first->place;
-
-		weir_pool_copy(&heir->pool, place, &queue->pool, entry->place, entry->size);
-		/* What aligns the headers, if there were none. */
-		if (more > entry->size)
-			weir_pool_zero(&heir->pool, place, entry->size, more - entry->size);
-		weir_pool_write(&heir->pool, place, more, block->len, block->bytes);
+		weir_dead_fill(queue, entry, heir, drafts->first->place, kept, block);
 		if (heir->heads && desc->key_len)
 			weir_draft_key(heir, drafts->first, desc->key_len);
 	}

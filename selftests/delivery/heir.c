@@ -396,6 +396,49 @@ TEST_F(dead, again)
 	EXPECT_EQ(0, raw_destroy_force(last));
 }
 
+/*
+ * However often it dies it fits into the smallest dead letter queues, and says where it
+ * came from, and why it is there. Its own headers stay, though they look alike.
+ */
+TEST_F(dead, again_and_again)
+{
+	enum { TIMES = 10, LEAST = 4096 };
+	static char names[TIMES + 1][WEIR_NAME_SIZE], text[WEIR_REASON_MAX], payload[950];
+	static const struct { struct weir_header header; char bytes[16]; } own = {
+		{ .name_len = 9, .value_len = 4 }, "weir-deadmine",
+	};
+	struct weir_message message = {
+		.data = raw_address(payload), .len = sizeof(payload),
+		.headers = raw_address(&own), .headers_len = sizeof(own),
+	};
+	struct weir_send send = { .messages = raw_address(&message), .count = 1 };
+	int fds[TIMES + 1], i, at;
+
+	memset(text, 't', sizeof(text));
+	ASSERT_EQ(0, raw_create_sized(raw_name(names[TIMES]), 0, LEAST));
+	fds[TIMES] = raw_open(names[TIMES], O_RDWR | O_NONBLOCK);
+	for (i = TIMES - 1; i >= 0; i--) {
+		struct weir_policy policy = policy_dead(fds[i + 1], 0);
+
+		policy.max_bytes = LEAST;
+		ASSERT_EQ(0, policy_create(raw_name(names[i]), policy));
+		fds[i] = raw_open(names[i], O_RDWR | O_NONBLOCK);
+	}
+	ASSERT_EQ(1, door_command(fds[0], WEIR_IOC_SEND, &send));
+	for (i = 0; i < TIMES; i++) {
+		ASSERT_EQ(0, policy_term(fds[i], lease_take(fds[i], 1, 0), text, sizeof(text)));
+		wait_figure(names[i + 1], "depth", 1);
+	}
+	ASSERT_EQ(1, letter_take(fds[TIMES], &letter));
+	EXPECT_STREQ("mine", letter_header_nr(&letter, "weir-dead", 0, &at));
+	EXPECT_EQ(0, at);
+	EXPECT_STREQ(names[0], letter_header_nr(&letter, "weir-dead-queue", 0, &at));
+	EXPECT_STREQ(names[TIMES - 1], letter_header_nr(&letter, "weir-dead-queue", 1, &at));
+	EXPECT_TRUE(!letter_header_nr(&letter, "weir-dead-queue", 2, &at));
+	for (i = TIMES; i >= 0; i--)
+		EXPECT_EQ(0, raw_destroy_force(names[i]));
+}
+
 /* Through a long row of them, which then ends from either side. */
 TEST_F(dead, chain)
 {

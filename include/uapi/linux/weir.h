@@ -248,8 +248,8 @@ struct weir_version {
  * dead. That needs WEIR_POLICY_DEAD_LETTER, or WEIR_POLICY_DISCARD: it is thrown
  * away. The dead letter queue must take messages as large as this one. It counts as
  * open, so that it is only destroyed by force; then what dies is kept until ALTER
- * says where it is to go, and so it is while the dead letter queue is full. A dead
- * letter has these headers more, of text, behind its own:
+ * says where it is to go, and so it is while the dead letter queue is full, or was altered
+ * to be too small for it. A dead letter has these headers more, of text, behind its own:
  *
  *   weir-dead-reason      deliveries, term, expired
  *   weir-dead-text        what SETTLE gave as the reason, if anything
@@ -261,6 +261,9 @@ struct weir_version {
  *   weir-dead-pid         the process, that held it until then, as the initial
  *                         namespaces number them; if anybody did
  *   weir-dead-consumer    what he called himself (WEIR_IOC_NAME), if anything
+ *
+ * One that dies again, of the dead letter queue, has them twice then: as its first death
+ * and as its last one wrote them, in this order. What deaths between wrote is left out.
  *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
