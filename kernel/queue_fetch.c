@@ -343,14 +343,23 @@ static void weir_take_copied(struct weir_queue *queue, const struct weir_take *t
 		weir_queue_wake_writers(queue);
 }
 
-/* What was read in place is settled or put back by its holder, at any time. */
+/*
+ * What is read in place is settled or put back by its holder, at any time. The holder did
+ * nothing with the rest, which does not have to wait as what failed does.
+ */
 static void weir_take_undo(struct weir_queue_file *file, struct weir_take *take)
 {
+	struct weir_queue *queue = file->queue;
 	u32 i;
 
 	for (i = 0; i < take->nr_runs; i++) {
-		take->runs[i].op = WEIR_RELEASE;
-		weir_queue_settle(file, &take->runs[i], NULL);
+		struct weir_run *run = &take->runs[i];
+
+		spin_lock(&queue->lock);
+		if (!weir_run_hold(file, run))
+			weir_run_copied(queue, run, false, true);
+		spin_unlock(&queue->lock);
+		weir_run_settled_else(file, run);
 	}
 }
 

@@ -226,6 +226,14 @@ TEST_F(dead, wrong_policies)
 }
 
 /* Each time later, by the doubled time or down to half of it, up to a limit. */
+/* In place, with nowhere to tell what was taken. */
+static int take_in_vain(int fd)
+{
+	struct weir_fetch fetch = { .runs = 64, .nr_runs = 1, .max_messages = 1 };
+
+	return door_command(fd, WEIR_IOC_FETCH, &fetch);
+}
+
 TEST_F(dead, backoff)
 {
 	struct weir_policy policy = {
@@ -252,6 +260,8 @@ TEST_F(dead, backoff)
 	ASSERT_EQ(0, come_back(self->name, self->reader, LATER));
 	wait_figure(self->name, "depth", 1);
 	/* Who ends, or whose memory is wrong, has not failed at it. */
+	ASSERT_EQ(-EFAULT, take_in_vain(self->reader));
+	wait_figure(self->name, "depth", 1);
 	ASSERT_EQ(0, come_back(self->name, self->reader, ENDED));
 	wait_figure(self->name, "depth", 1);
 	ASSERT_EQ(0, come_back(self->name, self->reader, CLOSED));
