@@ -241,6 +241,8 @@ struct weir_patience {
 	bool elsewhere;			/* not here: -WEIR_MUST_WAIT instead */
 	bool woken;			/* it has waited already, and was told */
 	bool begun;			/* it waits, or has: @end is set */
+	bool passing;			/* what has expired, of which @left is set */
+	u64 left;			/* so much more may be gone through */
 	ktime_t end;			/* CLOCK_MONOTONIC; if @timeout_ns > 0 */
 };
 
@@ -251,6 +253,7 @@ static inline void weir_patience_init(struct weir_patience *patience, bool nonbl
 	patience->elsewhere = elsewhere;
 	patience->woken = false;
 	patience->begun = false;
+	patience->passing = false;
 }
 
 /* weir_patience_begin() - from the first time on that it has to wait */

@@ -42,18 +42,35 @@ struct weir_entry *weir_queue_next_alive(struct weir_queue *queue, u64 now)
 	return ERR_PTR(-WEIR_AGAIN);
 }
 
+/*
+ * Others may send what expires as quickly as it is gone through. So a call goes through as
+ * much as there was when it met the first: whether it may go on.
+ */
+static bool weir_patience_passes(const struct weir_queue *queue, struct weir_patience *patience)
+{
+	if (!patience->passing)
+		patience->left = READ_ONCE(queue->held);
+	patience->passing = patience->left >= WEIR_BATCH_MAX;
+	patience->left -= WEIR_BATCH_MAX;
+	return patience->passing;
+}
+
 int weir_queue_prepare(struct weir_queue_file *file, int error, bool reads,
 		       struct weir_patience *patience, bool *waited)
 {
 	struct weir_queue *queue = file->queue;
 
 	switch (error) {
-	case -WEIR_AGAIN:
-		cond_resched();
-		/* There may be more as quickly as they are gone through. */
-		return signal_pending(current) && !patience->elsewhere ? -ERESTARTSYS : 0;
 	case -ENOLINK:
 		return weir_queue_add_consumer(file);
+	case -WEIR_AGAIN:
+		cond_resched();
+		if (signal_pending(current) && !patience->elsewhere)
+			return -ERESTARTSYS;
+		if (weir_patience_passes(queue, patience))
+			return 0;
+		/* As if it was empty: who may wait goes on at once. */
+		fallthrough;
 	case -EAGAIN:
 		*waited = true;
 		return weir_queue_wait(queue, &queue->readers,

@@ -674,7 +674,8 @@ enum weir_settle_op {
  * message that is just being copied out keeps its lease, and read(2) has no time.)
  * When there is none it
  * waits for one, unless the descriptor is O_NONBLOCK, and then takes what there
- * is.
+ * is. What has expired and is in the way it goes through first: about as much as the queue
+ * held, and then it is as if there was none, lest others keep it busy for ever.
  *
  * In place (@buffer and @buffer_len 0): the descriptors are read in the mapped
  * index at the slots of the runs, the payloads in the mapped pool; both stay
