@@ -51,12 +51,6 @@ static struct weir_queue *weir_control_heir(const struct weir_policy *policy)
 	return weir_chardev_target(policy->dead_letter);
 }
 
-static void weir_control_put_heir(struct weir_queue *heir)
-{
-	if (heir)
-		weir_object_put(&heir->object);
-}
-
 static long weir_control_create(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
@@ -74,7 +68,7 @@ static long weir_control_create(struct file *file, struct weir_command command)
 	if (IS_ERR(heir))
 		return PTR_ERR(heir);
 	queue = weir_queue_new(instance, &create, heir, file->f_cred);
-	weir_control_put_heir(heir);
+	weir_queue_put(heir);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
 	if (create.flags & WEIR_CREATE_ANONYMOUS)
@@ -102,8 +96,8 @@ static struct weir_queue *weir_control_managed(struct file *file, const char *na
 static long weir_control_destroy(struct file *file, struct weir_command command)
 {
 	struct weir_instance *instance = file->private_data;
+	struct weir_queue *queue, *heir;
 	struct weir_destroy destroy;
-	struct weir_queue *queue;
 	int ret;
 
 	ret = weir_command_get(command, &destroy, sizeof(destroy));
@@ -111,15 +105,21 @@ static long weir_control_destroy(struct file *file, struct weir_command command)
 		return ret;
 	if (destroy.flags & ~WEIR_DESTROY_FORCE || destroy.reserved)
 		return -EINVAL;
-	guard(mutex)(&instance->lock);
+	mutex_lock(&instance->lock);
 	queue = weir_control_managed(file, destroy.name);
-	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	return weir_queue_destroy(queue, destroy.flags & WEIR_DESTROY_FORCE);
+	ret = PTR_ERR_OR_ZERO(queue);
+	if (!ret)
+		ret = weir_queue_destroy(queue, destroy.flags & WEIR_DESTROY_FORCE, &heir);
+	mutex_unlock(&instance->lock);
+	if (ret)
+		return ret;
+	weir_queue_put(heir);
+	weir_queue_put(queue);
+	return 0;
 }
 
 static int weir_control_alter_named(struct file *file, const struct weir_alter *alter,
-				    struct weir_queue *heir)
+				    struct weir_queue *heir, struct weir_queue **old)
 {
 	struct weir_instance *instance = file->private_data;
 	struct weir_queue *queue;
@@ -128,13 +128,13 @@ static int weir_control_alter_named(struct file *file, const struct weir_alter *
 	queue = weir_control_managed(file, alter->name);
 	if (IS_ERR(queue))
 		return PTR_ERR(queue);
-	return weir_queue_alter(queue, &alter->policy, heir);
+	return weir_queue_alter(queue, &alter->policy, heir, old);
 }
 
 static long weir_control_alter(struct file *file, struct weir_command command)
 {
+	struct weir_queue *heir, *old = NULL;
 	struct weir_alter alter;
-	struct weir_queue *heir;
 	int ret;
 
 	ret = weir_command_get(command, &alter, sizeof(alter));
@@ -148,8 +148,9 @@ static long weir_control_alter(struct file *file, struct weir_command command)
 	heir = weir_control_heir(&alter.policy);
 	if (IS_ERR(heir))
 		return PTR_ERR(heir);
-	ret = weir_control_alter_named(file, &alter, heir);
-	weir_control_put_heir(heir);
+	ret = weir_control_alter_named(file, &alter, heir, &old);
+	weir_queue_put(old);
+	weir_queue_put(heir);
 	return ret;
 }
 

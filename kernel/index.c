@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/err.h>
+#include <linux/sched.h>
 
 #include "account.h"
 #include "index.h"
@@ -41,6 +42,7 @@ void weir_index_destroy(struct weir_index *index, struct weir_account *account)
 	for (i = 0; i < index->nr_segments; i++) {
 		weir_segment_free(index->segments[i], account);
 		weir_account_free(account, index->extras[i], PAGE_SIZE);
+		cond_resched();
 	}
 	weir_bits_destroy(&index->some, account);
 	weir_bits_destroy(&index->whole, account);

@@ -42,8 +42,10 @@ void weir_pool_destroy(struct weir_pool *pool, struct weir_account *account)
 {
 	u32 i;
 
-	for (i = 0; i < pool->nr_blocks; i++)
+	for (i = 0; i < pool->nr_blocks; i++) {
 		weir_block_free(pool->blocks[i], account);
+		cond_resched();
+	}
 	weir_account_free(account, pool->used, weir_pool_map_size(pool));
 	weir_account_free(account, pool->blocks,
 			  pool->max_blocks * sizeof(*pool->blocks));

@@ -161,11 +161,11 @@ int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors)
 
 void weir_queue_drop(struct weir_queue *queue)
 {
-	weir_queue_set_heir(queue, NULL);
-	weir_object_put(&queue->object);
+	weir_queue_put(weir_queue_set_heir(queue, NULL));
+	weir_queue_put(queue);
 }
 
-int weir_queue_destroy(struct weir_queue *queue, bool force)
+int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue **heir)
 {
 	lockdep_assert_held(&queue->object.instance->lock);
 
@@ -187,9 +187,8 @@ int weir_queue_destroy(struct weir_queue *queue, bool force)
 	 * Not in weir_queue_release(): the heir's reference may be the last one, and
 	 * its own heir's, and so on.
 	 */
-	weir_queue_set_heir(queue, NULL);
+	*heir = weir_queue_set_heir(queue, NULL);
 	weir_address_clear(queue->address);
-	weir_object_put(&queue->object);
 	return 0;
 }
 
@@ -210,7 +209,7 @@ void weir_queue_end(struct weir_queue *queue)
 	if (queue->bonded)
 		weir_queue_tell(queue);
 	spin_unlock(&queue->lock);
-	weir_queue_set_heir(queue, NULL);
+	weir_queue_put(weir_queue_set_heir(queue, NULL));
 	weir_address_clear(queue->address);
 }
 

@@ -179,6 +179,16 @@ static inline struct weir_queue *weir_queue_of(struct weir_object *object)
 	return container_of(object, struct weir_queue, object);
 }
 
+/*
+ * weir_queue_put() - NULL, too; the last reference frees what may be gigabytes, and is not
+ * put under instance->lock
+ */
+static inline void weir_queue_put(struct weir_queue *queue)
+{
+	if (queue)
+		weir_object_put(&queue->object);
+}
+
 /* An open file description of a queue. */
 struct weir_queue_file {
 	struct weir_queue *queue;	/* invariant; counted */
@@ -279,8 +289,11 @@ struct weir_queue *weir_queue_new(struct weir_instance *instance,
 /* weir_queue_publish() - it is found by name from now on, or dropped, and an error */
 int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors);
 void weir_queue_drop(struct weir_queue *queue);
-/* -EBUSY, or it is gone and everybody who waits was told. Under instance->lock. */
-int weir_queue_destroy(struct weir_queue *queue, bool force);
+/*
+ * -EBUSY; or it is gone and everybody who waits was told, and the reference that its name
+ * was, and that of its @heir, are the caller's to put. Under instance->lock.
+ */
+int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue **heir);
 /* weir_queue_end() - without a name, and its only file is closed; may sleep */
 void weir_queue_end(struct weir_queue *queue);
 void weir_queue_info(struct weir_queue *queue, struct weir_info *info);
@@ -293,9 +306,12 @@ int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 		     struct weir_queue *heir);
 /* weir_policy_tell() - its part of @info; under the lock */
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info);
-/* weir_queue_alter() - as WEIR_IOC_ALTER, with a policy that was checked */
+/*
+ * weir_queue_alter() - as WEIR_IOC_ALTER, with a policy that was checked; if that is done,
+ * the reference of the @old heir is the caller's to put
+ */
 int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
-		     struct weir_queue *heir);
+		     struct weir_queue *heir, struct weir_queue **old);
 /* weir_queue_backoff() - when to deliver again what was delivered so often; 0: at once */
 u64 weir_queue_backoff(const struct weir_queue *queue, u32 deliveries);
 
@@ -525,8 +541,11 @@ int weir_queue_reply(struct weir_queue_file *file, struct weir_run *run,
 void weir_queue_dead_init(struct weir_queue *queue);
 /* weir_queue_dead_exit() - @queue is dead, or was never published; may sleep */
 void weir_queue_dead_exit(struct weir_queue *queue);
-/* weir_queue_set_heir() - @heir, counted, or NULL, in place of who it was; may sleep */
-void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir);
+/*
+ * weir_queue_set_heir() - @heir, counted, or NULL, in place of who it was, whose reference
+ * is the caller's now; may sleep
+ */
+struct weir_queue *weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir);
 /* weir_queue_bury() - sees to those that are dying; in any context */
 void weir_queue_bury(struct weir_queue *queue);
 

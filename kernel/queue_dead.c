@@ -358,7 +358,7 @@ static void weir_queue_bury_work(struct work_struct *work)
 		queue_delayed_work(system_unbound_wq, &queue->burial, WEIR_BURY_AGAIN);
 }
 
-void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
+struct weir_queue *weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
 {
 	struct weir_queue *old;
 
@@ -368,7 +368,7 @@ void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
 	queue->heir_changes = old;
 	spin_unlock(&queue->lock);
 	if (!old)
-		return;
+		return NULL;
 	/*
 	 * It may be at work for the old one, and ends with what it has in hand, however
 	 * much there is; it is begun anew, if need be.
@@ -380,7 +380,7 @@ void weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
 	spin_lock(&old->lock);
 	old->opens--;
 	spin_unlock(&old->lock);
-	weir_object_put(&old->object);
+	return old;
 }
 
 void weir_queue_dead_init(struct weir_queue *queue)

@@ -142,7 +142,7 @@ int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 }
 
 int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
-		     struct weir_queue *heir)
+		     struct weir_queue *heir, struct weir_queue **old)
 {
 	int ret;
 
@@ -161,7 +161,7 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 	spin_lock(&queue->lock);
 	weir_policy_apply(queue, policy);
 	spin_unlock(&queue->lock);
-	weir_queue_set_heir(queue, heir);
+	*old = weir_queue_set_heir(queue, heir);
 
 	/* What was in the way of those who wait may be gone. */
 	weir_queue_wake_writers(queue);

@@ -252,4 +252,30 @@ TEST_F(create, changed_during_the_call)
 	}
 }
 
+/* While the memory of a large queue is freed others are created, told of and destroyed. */
+TEST(destroyed_in_peace)
+{
+	enum { SIZE = 4 << 20, COUNT = 48 };
+	char large[WEIR_NAME_SIZE], *bytes = calloc(1, SIZE);
+	struct weir_info info;
+	int *asked = proc_shared(sizeof(*asked)), before, i, fd;
+	pid_t child;
+
+	ASSERT_EQ(0, raw_create_sized(raw_name(large), 0, (__u64)SIZE * COUNT));
+	fd = raw_open(large, O_WRONLY | O_NONBLOCK);
+	for (i = 0; i < COUNT; i++)
+		ASSERT_EQ(SIZE, raw_write(fd, bytes, SIZE));
+	close(fd);
+	child = proc_fork();
+	if (!child)
+		for (;; __atomic_fetch_add(asked, 1, __ATOMIC_RELAXED))
+			raw_info("none", &info);
+	wait_until(__atomic_load_n(asked, __ATOMIC_RELAXED));
+	before = __atomic_load_n(asked, __ATOMIC_RELAXED);
+	ASSERT_EQ(0, raw_destroy_force(large));
+	EXPECT_LT(before + 100, __atomic_load_n(asked, __ATOMIC_RELAXED));
+	proc_kill(child);
+	free(bytes);
+}
+
 TEST_HARNESS_MAIN
