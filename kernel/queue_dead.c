@@ -49,9 +49,11 @@ void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 	entry->who = holder ? weir_who_get(holder->who) : NULL;
 	entry->reason = reason;
 	entry->text = weir_reason_get(text);
+	/* Where others are dying the burial is under way, or what it waits for concerns all. */
+	if (!queue->dying.first)
+		weir_queue_bury(queue);
 	weir_chain_add_row(&queue->dying, entry, entry);
 	queue->nr_dying++;
-	weir_queue_bury(queue);
 }
 
 void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
