@@ -396,7 +396,7 @@ int weir_queue_take(struct weir_queue_file *file, struct weir_take *take,
 	struct weir_lease lease __uninitialized;
 	int ret;
 
-	lease.due = weir_time_in(take->lease_ns ?: queue->lease_ns);
+	lease.due = weir_time_in(take->lease_ns ?: READ_ONCE(queue->lease_ns));
 	lease.now = ktime_get_coarse_real_ns();
 	lease.in_place = !take->buffer;
 	weir_queue_settle_deaths(queue);

@@ -6,8 +6,8 @@
 
 bool weir_queue_writable(const struct weir_queue *queue, u64 size)
 {
-	return READ_ONCE(queue->held) < queue->max_messages &&
-	       READ_ONCE(queue->units) + weir_units(size) <= queue->max_units;
+	return READ_ONCE(queue->held) < READ_ONCE(queue->max_messages) &&
+	       READ_ONCE(queue->units) + weir_units(size) <= READ_ONCE(queue->max_units);
 }
 
 static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)

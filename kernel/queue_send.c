@@ -320,7 +320,8 @@ static noinline int weir_queue_check_parts(const struct weir_queue *queue,
 	    message->headers_len % 8)
 		return -EINVAL;
 	/* With these bounds the sum of the parts cannot overflow. */
-	if (message->len > WEIR_MESSAGE_MAX || weir_message_size(message) > queue->max_size)
+	if (message->len > WEIR_MESSAGE_MAX ||
+	    weir_message_size(message) > READ_ONCE(queue->max_size))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -361,7 +362,8 @@ static __always_inline int weir_queue_get_group(const struct weir_queue *queue,
 		return ret;
 	*plain = !READ_ONCE(queue->ttl_ns);
 	do {
-		if (likely(message->len <= queue->max_size && weir_message_plain(message)))
+		if (likely(message->len <= READ_ONCE(queue->max_size) &&
+			   weir_message_plain(message)))
 			continue;
 		*plain = false;
 		ret = weir_queue_check_parts(queue, message);
@@ -533,7 +535,7 @@ ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from
 	struct weir_sent sent;
 	int ret;
 
-	if (len > queue->max_size)
+	if (len > READ_ONCE(queue->max_size))
 		return -EMSGSIZE;
 	ret = weir_queue_send_one(queue, &message, cred, patience, &sent,
 				  !READ_ONCE(queue->ttl_ns));
@@ -550,7 +552,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	struct weir_sent sent;
 	int ret;
 
-	if (len > queue->max_size)
+	if (len > READ_ONCE(queue->max_size))
 		return -EMSGSIZE;
 	weir_chain_init(&drafts);
 	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts, true);
