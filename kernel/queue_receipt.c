@@ -46,6 +46,12 @@ static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
 		return -ENOBUFS;
 	if (ret)
 		return ret == -ESHUTDOWN ? -EBADF : ret;
+	/* The queue may have a time to live by then. */
+	ret = weir_draft_need_extra(to, drafts.first, &drafts);
+	if (ret) {
+		weir_queue_abort(to, &drafts, &drafts.first);
+		return ret;
+	}
 	bonds->draft = drafts.first;
 	bonds->receipts = weir_address_get(to->address);
 	return 0;
@@ -251,15 +257,16 @@ static void weir_receipt_fill(const struct weir_queue *queue, const struct weir_
 	weir_pool_write(&to->pool, bonds->draft->place, 0, sizeof(receipt), &receipt);
 }
 
-/* The time that it has in @to begins when it is sent. */
+/* The time that it has in @to begins when it is sent; without one it has no wish. */
 static void weir_receipt_renew(struct weir_queue *to, struct weir_entry *draft,
 			       struct weir_chain *drafts)
 {
 	const u64 ttl = READ_ONCE(to->ttl_ns);
 
-	if (!draft->wishes)
+	draft->wishes = ttl > 0;
+	if (!ttl)
 		return;
-	weir_index_extra(&to->index, draft->slot)->expires = ttl ? weir_time_in(ttl) : WEIR_NEVER;
+	weir_index_extra(&to->index, draft->slot)->expires = weir_time_in(ttl);
 	drafts->wishes |= WEIR_DRAFTS_WISHES;
 }
 

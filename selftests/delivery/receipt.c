@@ -71,6 +71,26 @@ TEST_F(receipt, in_the_end)
 	EXPECT_TRUE(receipt_none(self->told));
 }
 
+/* It has the time to live of its queue when it is there, not that when its room was taken. */
+TEST_F(receipt, lives_as_its_queue_says)
+{
+	const struct weir_browsed *browsed;
+	struct weir_info info;
+	struct weir_run run;
+
+	ASSERT_EQ(1, receipt_send(self->writer, receipt_options(self->to, 5)));
+	ASSERT_EQ(0, raw_info(self->told, &info));
+	info.policy.ttl_ns = HOUR_NS;
+	ASSERT_EQ(0, policy_alter(self->told, info.policy));
+	ASSERT_EQ(0, hold(self->reader, &run));
+	ASSERT_EQ(0, lease_end(self->reader, run, WEIR_ACK, 0));
+	wait_figure(self->told, "depth", 1);
+	browsed = browse_one(self->receipts, 0);
+	ASSERT_NE(NULL, browsed);
+	EXPECT_LT(0, browsed->expires_ns);
+	EXPECT_GE(HOUR_NS, browsed->expires_ns);
+}
+
 /* Settled as it was handed out, however. */
 TEST_F(receipt, taken)
 {

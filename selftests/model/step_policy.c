@@ -216,9 +216,6 @@ void step_alter(__u64 *seed)
 		policy->max_bytes /= 2;
 	if (queue && (is_heir(queue) || queue->owed) && policy->ttl_ns == SHORT_NS)
 		policy->ttl_ns = 0;
-	/* F4: it depends on whether there was one when the receipt's room was taken. */
-	if (queue && queue->owed)
-		policy->ttl_ns = queue->policy.ttl_ns;
 	if (queue && !random_below(seed, 40))
 		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
 	if (queue && !random_below(seed, 40))
