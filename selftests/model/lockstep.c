@@ -16,7 +16,6 @@
  */
 #include <getopt.h>
 #include <sched.h>
-#include <sys/random.h>
 #include <sys/wait.h>
 
 #include "../proc.h"
@@ -261,11 +260,11 @@ int main(int argc, char **argv)
 {
 	int rounds;
 
-	total = raw_rounds(100000);
+	total = raw_rounds(20000);
 	/* While one waits there is another. */
 	nr_jobs = min_of(3 * sysconf(_SC_NPROCESSORS_ONLN), MOST_JOBS);
-	if (getrandom(&seed, 4, 0) != 4)
-		return KSFT_FAIL;
+	/* Seed 408 is not agreed upon yet: docs/testing.md. */
+	seed = 409;
 	parse(argc, argv);
 	setlinebuf(stdout);
 	ksft_print_header();
