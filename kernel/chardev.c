@@ -172,14 +172,14 @@ struct file *weir_chardev_file(int fd)
 	return ERR_PTR(-EBADF);
 }
 
-struct weir_queue *weir_chardev_target(int fd)
+struct weir_queue *weir_chardev_target(int fd, fmode_t mode)
 {
 	struct weir_queue *queue = ERR_PTR(-EBADF);
 	struct file *file = weir_chardev_file(fd);
 
 	if (IS_ERR(file))
 		return ERR_CAST(file);
-	if (file->f_mode & FMODE_WRITE) {
+	if ((file->f_mode & mode) == mode) {
 		const struct weir_queue_file *qfile = file->private_data;
 
 		queue = qfile->queue;

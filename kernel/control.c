@@ -48,7 +48,7 @@ static struct weir_queue *weir_control_heir(const struct weir_policy *policy)
 {
 	if (!(policy->flags & WEIR_POLICY_DEAD_LETTER))
 		return NULL;
-	return weir_chardev_target(policy->dead_letter);
+	return weir_chardev_target(policy->dead_letter, FMODE_WRITE);
 }
 
 static long weir_control_create(struct file *file, struct weir_command command)

@@ -132,10 +132,10 @@ int weir_chardev_install(struct weir_queue *queue);
 /* weir_chardev_file() - the file of a queue behind a descriptor, counted; or ERR_PTR() */
 struct file *weir_chardev_file(int fd);
 /*
- * weir_chardev_target() - the queue behind a descriptor that is open for writing,
- * counted; or ERR_PTR()
+ * weir_chardev_target() - the queue behind a descriptor that is open for all of @mode
+ * (FMODE_*), counted; or ERR_PTR()
  */
-struct weir_queue *weir_chardev_target(int fd);
+struct weir_queue *weir_chardev_target(int fd, fmode_t mode);
 
 extern const struct weir_doors weir_queue_doors;
 extern const struct attribute_group *weir_queue_groups[];

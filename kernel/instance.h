@@ -48,7 +48,7 @@ struct weir_instance {
 	atomic_t objects;		/* that exist, withdrawn ones too */
 	struct workqueue_struct *workers; /* invariant; for work that keeps an object */
 	/* Invariant; the doors' weir_chardev_target(): for descriptors that messages name. */
-	struct weir_queue *(*target)(int fd);
+	struct weir_queue *(*target)(int fd, fmode_t mode);
 };
 
 extern struct weir_instance weir_instance;

@@ -60,7 +60,9 @@ static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
 static int weir_bonds_receipt(struct weir_queue *queue, const struct weir_options *options,
 			      struct weir_bonds *bonds)
 {
-	struct weir_queue *to = queue->object.instance->target(options->receipt);
+	/* Who may not receive there could fill it with what nobody else can take. */
+	struct weir_queue *to = queue->object.instance->target(options->receipt,
+							       FMODE_READ | FMODE_WRITE);
 	int ret = -EINVAL;
 
 	if (IS_ERR(to))

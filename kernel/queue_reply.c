@@ -23,7 +23,7 @@
 int weir_bonds_reply(struct weir_queue *queue, const struct weir_options *options,
 		     struct weir_bonds *bonds)
 {
-	struct weir_queue *to = queue->object.instance->target(options->reply);
+	struct weir_queue *to = queue->object.instance->target(options->reply, FMODE_WRITE);
 
 	if (IS_ERR(to))
 		return PTR_ERR(to);

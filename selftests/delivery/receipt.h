@@ -46,7 +46,7 @@ FIXTURE_SETUP(receipt)
 	door_now = variant->door;
 	raw_name(self->told);
 	ASSERT_EQ(0, raw_create_as(self->told, 1024, 1 << 20, 0, 0666));
-	self->to = raw_open(self->told, O_WRONLY);
+	self->to = raw_open(self->told, O_RDWR);
 	ASSERT_LE(0, self->to);
 	self->receipts = raw_open(self->told, O_RDONLY);
 	ASSERT_LE(0, self->receipts);

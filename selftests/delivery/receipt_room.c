@@ -20,7 +20,7 @@ TEST_F(receipt, full)
 	int to, fd;
 
 	ASSERT_EQ(0, raw_create_sized(raw_name(small), 2, 4096));
-	to = raw_open(small, O_WRONLY);
+	to = raw_open(small, O_RDWR);
 	/* The batch ends before what has none. */
 	ASSERT_EQ(2, receipt_send_row(self->writer, to, 1, 4));
 	ASSERT_EQ(-ENOBUFS, receipt_send(self->writer, receipt_options(to, 3)));
@@ -404,7 +404,7 @@ TEST_F(receipt, not_forged)
 TEST_F(receipt, wrong)
 {
 	const struct weir_options good = receipt_options(self->to, 0);
-	int closed = dup(self->to), fds[8], n = 0, i;
+	int closed = dup(self->to), fds[9], own, n = 0, i;
 	char path[WEIR_NAME_SIZE + 32];
 	struct weir_options options;
 
@@ -414,6 +414,8 @@ TEST_F(receipt, wrong)
 	fds[n++] = INT32_MIN;
 	fds[n++] = closed;
 	fds[n++] = self->receipts;
+	/* Who cannot take them must not fill the queue with them (I11). */
+	fds[n++] = raw_open(self->told, O_WRONLY);
 	fds[n++] = open("/dev/null", O_RDWR);
 	fds[n++] = raw_open_control();
 	fds[n++] = open(raw_path(path, self->told), O_PATH);
@@ -422,7 +424,8 @@ TEST_F(receipt, wrong)
 			TH_LOG("descriptor %d", i);
 		}
 	}
-	EXPECT_EQ(-EINVAL, receipt_send(self->writer, receipt_options(self->writer, 1)));
+	own = raw_open(self->name, O_RDWR);
+	EXPECT_EQ(-EINVAL, receipt_send(self->writer, receipt_options(own, 1)));
 	options = good;
 	options.flags = 0;
 	EXPECT_EQ(-EINVAL, receipt_send(self->writer, options));

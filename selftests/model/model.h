@@ -174,6 +174,11 @@ static inline bool may_write(const struct file *file)
 	return file->flags != O_RDONLY;
 }
 
+static inline bool may_both(const struct file *file)
+{
+	return may_read(file) && may_write(file);
+}
+
 /* In which step it is; and the processes that there are. */
 extern unsigned int model_step;
 extern __u32 model_pids[WORKERS];

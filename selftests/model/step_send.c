@@ -88,7 +88,7 @@ static void pick_receipt(__u64 *seed, const struct queue *queue, int worker, str
 		int f = (from + i) % FILES;
 		const struct file *file = &world.files[f];
 
-		if (!file->fd[worker] || (!any && (!may_write(file) || file->queue == queue ||
+		if (!file->fd[worker] || (!any && (!may_both(file) || file->queue == queue ||
 						   file->queue->dead)))
 			continue;
 		if (!file->queue->dead && (unseen(file->queue) ||
@@ -98,8 +98,8 @@ static void pick_receipt(__u64 *seed, const struct queue *queue, int worker, str
 		spec->options.flags |= WEIR_OPTION_RECEIPT;
 		spec->options.token = random_next(seed);
 		spec->receipt_file = f;
-		spec->receipts = may_write(file) ? file->queue : NULL;
-		if (!may_write(file) || file->queue->dead || file->queue == queue)
+		spec->receipts = may_both(file) ? file->queue : NULL;
+		if (!may_both(file) || file->queue->dead || file->queue == queue)
 			spec->len %= 200;
 		return;
 	}

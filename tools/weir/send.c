@@ -385,7 +385,7 @@ static enum status send_begin(struct sender *sender)
 	if (ret)
 		return fail_queue(sender->name, ret);
 	if (receipts) {
-		ret = weir_queue_open(receipts, &open, &sender->receipts);
+		ret = weir_queue_open(receipts, NULL, &sender->receipts);
 		if (ret)
 			return fail_queue(receipts, ret);
 		sender->options.flags |= WEIR_OPTION_RECEIPT;

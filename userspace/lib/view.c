@@ -168,9 +168,9 @@ WEIR_PUBLIC int weir_view_receipt(const struct weir_view *view, struct weir_rece
 {
 	struct weir_receipt its;
 
-	/* No process is that one. */
+	/* No process is that one; and a dead letter that was a receipt is none of ours. */
 	if (view->desc.uid || view->desc.gid || view->desc.pid ||
-	    view->desc.len < sizeof(its))
+	    view->desc.key_len || view->desc.headers_len || view->desc.len < sizeof(its))
 		return -EBADMSG;
 	memcpy(&its, view->data, sizeof(its));
 	if (!memchr(its.consumer, 0, sizeof(its.consumer)) ||

@@ -493,10 +493,10 @@ struct weir_message {
  * id is known by a hash of 128 bits.
  *
  * Receipt: how the message ends is told by another one, a struct weir_receipt, in the queue
- * behind the descriptor @receipt, which is opened for writing (EBADF) and another queue
- * than that of the message (EINVAL). Its room is taken there and then, when the message is
- * sent, and if there is none, the message is ENOBUFS: so a receipt never fails, nobody who
- * settles waits for it, and who does not take his receipts stops only himself. A
+ * behind the descriptor @receipt, which is opened for reading and writing (EBADF: only who
+ * may take receipts may ask for them) and another queue than that of the message (EINVAL).
+ * Its room is taken there and then, when the message is sent, and if there is none, the
+ * message is ENOBUFS: so a receipt never fails, and nobody who settles waits for it. A
  * duplicate has none: the message that was taken has. Until it is there, a receipt counts
  * in @bytes of its queue, and holds that as a message does.
  *
@@ -554,9 +554,11 @@ enum weir_dead_reason {
  * There is one for each message that asked for it and was taken, unless the queue that it is
  * for is destroyed before. It is there a moment after the message is gone, never before.
  * Those of one queue come in the order in which its messages ended. It has neither key nor
- * headers, its priority is 0, and the time to live is that of its queue, from when it is
- * there. It was sent by uid 0, gid 0 and pid 0: no process is pid 0, so that nobody can
- * forge one. It may grow at its end.
+ * headers (a dead letter that was a receipt has), its priority is 0, and the time to live is
+ * that of its queue, from when it is there. It was sent by uid 0, gid 0 and pid 0: no
+ * process is pid 0, so that nobody can forge one. Those who share a queue for receipts tell
+ * theirs by @queue and @offset; each chooses his own @token. It may grow at its end, and
+ * there may be more outcomes and reasons.
  */
 struct weir_receipt {
 	__u64	token;		/* as in struct weir_options */
