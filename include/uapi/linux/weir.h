@@ -755,6 +755,7 @@ struct weir_settle {
  *
  * A message that dies is answered from the dead letter queue. One that a program sends on
  * to another queue (WEIR_IOC_TXN) does not ask for an answer there, unless it is told to.
+ * What is settled as it is handed out (read(2), WEIR_FETCH_SETTLED) is not answered.
  */
 struct weir_reply {
 	struct weir_run run;	/* one message, to WEIR_ACK or to WEIR_EXTEND */
