@@ -185,7 +185,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->count = count;
 	check->drained = CHECK_NONE;
 	check->most = check->prefetch = 0;
-	check->single = false;
+	check->single = check->walks = false;
 	check->wishes = false;
 	for (i = 0; i < count; i++) {
 		const struct history_record *r = check_record(check, records[i]);
@@ -196,6 +196,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 			check->prefetch = r->count;
 			check->single = r->flags & HISTORY_SINGLE;
 		}
+		check->walks |= op == HISTORY_BROWSE;
 		if (op == HISTORY_BURIED)
 			check->most = r->flags >> HISTORY_TIME_SHIFT;
 		stays += op == HISTORY_SEND || op == HISTORY_TAKE || op == HISTORY_MORE;
@@ -213,6 +214,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check_holds(check);
 	free(check->holds);
 	check_turns(check);
+	check_walks(check);
 	check_keyed(check);
 	check_order(check);
 	free(check->messages);

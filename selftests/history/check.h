@@ -10,6 +10,7 @@
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
  *	keyed.c	by order key: one at a time, in order; so those behind are not ready
+ *	browse.c	walks through the queue, against what was there
  *	turns.c	who received, and what each held
  *	order.c	over all: offsets against sending, first deliveries against
  *		offsets, each call against what was there all the time, the end
@@ -81,7 +82,7 @@ struct check_message {
 	uint32_t stay;		/* the last one, or CHECK_NONE */
 	uint32_t ready;		/* the one before its first delivery, or CHECK_NONE */
 	uint32_t delivery;	/* its first delivery that is known, or CHECK_NONE */
-	uint64_t gone_since, gone; /* if it has a key: it may be, and it is by then */
+	uint64_t gone_since, gone; /* with a key, or walks: it may be, and it is by then */
 	uint32_t died;		/* the client with which its last lease ended, or CHECK_NONE */
 	uint32_t doubt;		/* what settled it if anything did, or CHECK_NONE: in a txn, */
 	uint64_t doubted, again; /* unless others did after this; it was there again by then */
@@ -115,6 +116,7 @@ struct check {
 	uint32_t drained;	/* a record, or CHECK_NONE */
 	uint32_t most;		/* deliveries; 0: not known */
 	uint32_t prefetch;	/* 0: any number */
+	bool walks;		/* there are any */
 	bool single;		/* one description receives at a time */
 	bool wishes;		/* priorities, delays, or keys */
 	struct check_takers takes;	/* unknown ones */
@@ -157,6 +159,7 @@ void check_txns_torn(struct check *check);
 void check_graves(struct check *check);
 void check_join(struct check *check);
 void check_lives(struct check *check);
+void check_walks(struct check *check);
 void check_turns(struct check *check);
 void check_holds(struct check *check);
 void check_keyed(struct check *check);

@@ -13,6 +13,8 @@
  *		of its last message that was taken, or -1
  *	QUEUE	what a queue is; by who made it: @count, how many a consumer may hold, 0: any
  *		number; and HISTORY_SINGLE
+ *	BROWSE	a walk through all that there is, begun and ended; it is OK if it got to the end
+ *	TOLD	behind it in the log, begun with it and ended before: a message that it told of
  *	TAKE	a call that receives; when it is OK, its first message
  *	MORE	each further message of that call; before the TAKE is ended
  *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
@@ -58,6 +60,8 @@ enum history_op {
 	HISTORY_DRAINED,
 	HISTORY_REGISTER,
 	HISTORY_QUEUE,
+	HISTORY_BROWSE,
+	HISTORY_TOLD,
 };
 
 enum history_outcome {
@@ -168,6 +172,9 @@ enum history_fault {
 	HISTORY_EARLY,		/* delivered before its time */
 	HISTORY_KEY_SHARED,	/* delivered while another of its key was not gone */
 	HISTORY_KEY_ORDER,	/* delivered before another of its key that was before it */
+	HISTORY_UNTOLD,		/* it was there all the time of a walk */
+	HISTORY_GHOST,		/* told of, and not there */
+	HISTORY_TOLD_TWICE,	/* by one walk */
 	HISTORY_NOT_ALONE,	/* delivered through two descriptions, where one receives */
 	HISTORY_HOARD,		/* held by one consumer beyond what it may */
 	HISTORY_TAKEN_TWICE,	/* what was to be taken once */

@@ -534,7 +534,7 @@ static void life_judge(struct life *life)
 		life_between(life, i, message);
 	if (check->prefetch)
 		life_holds(life);
-	if (send->key)
+	if (send->key || check->walks)
 		life_gone(life, message);
 }
 

@@ -95,7 +95,9 @@ void life_gone(const struct life *life, struct check_message *message)
 			r = life_record(life, lease->acked);
 		if (r) {
 			earliest(&message->gone_since, r->invoked);
-			earliest(&message->gone, r->returned);
+			/* What is given up is there until it is in the other queue. */
+			if (r->op != HISTORY_TERM)
+				earliest(&message->gone, r->returned);
 		}
 		if (lease->maybe_acked != CHECK_NONE)
 			earliest(&message->gone_since,

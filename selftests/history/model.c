@@ -58,6 +58,7 @@ static void slot_kill(struct model *model, struct slot *slot, bool at_once)
 	r.returned = model->now + chance(model, 1000);
 	history_append(&model->control, &r);
 	history_take_over(model->history, &slot->log);
+	history_free(&slot->walk);
 }
 
 static void zombies_bury(struct model *model, uint64_t now)
@@ -230,6 +231,7 @@ bool model_run(const struct model_plan *plan, struct history *history)
 	if (plan->dead)
 		model_drain(model, &model->slots[0], MODEL_DEAD);
 	history_take_over(history, &model->slots[0].log);
+	history_free(&model->slots[0].walk);
 	history_take_over(history, &model->control);
 	free(model->ids);
 	for (i = 0; i < MODEL_ALL; i++)

@@ -56,6 +56,9 @@ enum model_mutant {
 	MODEL_FORGOTTEN,	/* a producer is told less than it sent */
 	MODEL_NOT_ALONE,	/* a second description receives */
 	MODEL_HOARD,		/* somebody is given more than he may hold */
+	MODEL_UNTOLD,		/* a walk leaves one out */
+	MODEL_GHOST,		/* or tells of one that is gone */
+	MODEL_TOLD_TWICE,	/* or of one twice */
 	MODEL_TORN_SENT,	/* a transaction sends, and does not settle */
 	MODEL_TORN_SETTLED,	/* or settles, and does not send */
 	MODEL_TOO_OFTEN,	/* one delivery more than may be */
@@ -78,6 +81,7 @@ struct model_plan {
 	bool keyed;		/* order keys */
 	bool txns;		/* transactions */
 	bool once;		/* messages that are taken once */
+	bool walks;		/* some only look */
 	bool single;		/* one description receives at a time */
 	unsigned int prefetch;	/* that a client may hold; 0: any number */
 	bool shared;		/* every two clients have a description in common */

@@ -212,6 +212,9 @@ bool slot_call(struct model *model, struct slot *slot)
 	case TXN:
 		model_txn_begin(model, slot);
 		return slot->log.count > slot->first;
+	case BROWSE:
+		slot_log(model, slot, slot_record(model, slot, HISTORY_BROWSE));
+		return true;
 	case ONCE:
 	case REGISTER:
 		model_once_begin(model, slot);
@@ -237,6 +240,8 @@ void slot_begin(struct model *model, struct slot *slot)
 		slot->call = PROBE;
 	else if (dice < plan->purges + plan->probes + 30)
 		slot->call = CLOSE;
+	else if (plan->walks && dice % 50 == 7)
+		slot->call = BROWSE;
 	else if (plan->once && dice % 9 == 5)
 		slot->call = dice % 7 ? ONCE : REGISTER;
 	else if (plan->txns && dice % 10 == 7)
@@ -325,6 +330,9 @@ void slot_effect(struct model *model, struct slot *slot)
 	switch (slot->call) {
 	case TXN:
 		model_txn_effect(model, slot);
+		break;
+	case BROWSE:
+		model_browse_effect(model, slot);
 		break;
 	case ONCE:
 	case REGISTER:
@@ -449,6 +457,9 @@ void slot_return(struct model *model, struct slot *slot)
 	switch (slot->call) {
 	case TXN:
 		model_txn_return(model, slot);
+		break;
+	case BROWSE:
+		model_browse_return(model, slot);
 		break;
 	case ONCE:
 	case REGISTER:

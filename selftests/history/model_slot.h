@@ -12,7 +12,7 @@
 
 /* Where a client is in its call. */
 enum phase { IDLE, CALLED, DONE };
-enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER };
+enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER, BROWSE };
 
 struct lease {
 	uint32_t message, file, deliveries;
@@ -31,6 +31,7 @@ struct slot {
 	enum call call;
 	uint16_t queue;
 	size_t first;			/* record of the call */
+	struct history walk;		/* what it saw */
 	unsigned int asked, got;
 	uint32_t messages[MODEL_BATCH], deliveries[MODEL_BATCH];
 	bool told, settled, partial, accepted, busy;
@@ -104,6 +105,10 @@ void model_txn_return(struct model *model, struct slot *slot);
 void model_once_begin(struct model *model, struct slot *slot);
 void model_once_effect(struct model *model, struct slot *slot);
 void model_once_return(struct model *model, struct slot *slot);
+
+/* model_browse.c: a walk, that sees all at one moment */
+void model_browse_effect(struct model *model, struct slot *slot);
+void model_browse_return(struct model *model, struct slot *slot);
 
 /* A call begins (slot_call(): that which @slot says; false: it cannot), happens, returns. */
 void slot_begin(struct model *model, struct slot *slot);

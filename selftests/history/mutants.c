@@ -43,6 +43,7 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		plan.wishes |= mutant == MODEL_LOW_FIRST || mutant == MODEL_TOO_SOON;
 		plan.dead |= mutant >= MODEL_TOO_OFTEN;
 		plan.once = mutant >= MODEL_ID_TWICE && mutant <= MODEL_FORGOTTEN;
+		plan.walks = mutant >= MODEL_UNTOLD && mutant <= MODEL_TOLD_TWICE;
 		plan.single = mutant == MODEL_NOT_ALONE;
 		plan.prefetch = mutant == MODEL_HOARD ? 8 : 0;
 		plan.shared &= !plan.single;

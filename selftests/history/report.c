@@ -22,6 +22,9 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_EARLY] = "early",
 	[HISTORY_KEY_SHARED] = "key-shared",
 	[HISTORY_KEY_ORDER] = "key-order",
+	[HISTORY_UNTOLD] = "untold",
+	[HISTORY_GHOST] = "ghost",
+	[HISTORY_TOLD_TWICE] = "told-twice",
 	[HISTORY_NOT_ALONE] = "not-alone",
 	[HISTORY_HOARD] = "hoard",
 	[HISTORY_TAKEN_TWICE] = "taken-twice",
@@ -38,6 +41,7 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 static const char * const op_names[] = {
 	"none", "send", "take", "more", "buried", "ack", "release", "term", "extend", "close",
 	"death", "purge", "drained", "register", "queue",
+	"browse", "told",
 };
 
 static const char * const outcome_names[] = {

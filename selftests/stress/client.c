@@ -14,6 +14,7 @@ static const unsigned int shares[STRESS_OPS] = {
 	[STRESS_FETCH_IN_PLACE] = 10, [STRESS_FETCH_SETTLED] = 5, [STRESS_URING_FETCH] = 5,
 	[STRESS_PARK] = 5, [STRESS_CANCEL] = 1, [STRESS_SETTLE] = 30,
 	[STRESS_URING_SETTLE] = 5, [STRESS_SETTLE_AND_FETCH] = 10, [STRESS_PROBE] = 5,
+	[STRESS_BROWSE] = 1,
 	[STRESS_SEND_ONCE] = 8, [STRESS_TXN] = 8, [STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
 };
 
@@ -172,6 +173,8 @@ static void client_do(struct stress_client *client, enum stress_op op, uint32_t 
 		return stress_settle(client, op == STRESS_URING_SETTLE);
 	case STRESS_PROBE:
 		return stress_probe(client);
+	case STRESS_BROWSE:
+		return stress_browse(client, queue);
 	case STRESS_SEND_ONCE:
 		return stress_once(client);
 	case STRESS_TXN:

@@ -177,7 +177,9 @@ bool figures_right(const struct stress *stress, uint32_t queue, const struct his
 	right &= within("settled + purged + dead", queue,
 			info.settled + info.purged + info.dead, info.sent, 0);
 	right &= within("depth", queue, info.depth, 0, 0);
-	right &= within("leased", queue, info.leased, 0, 0);
+	right &= within("leased, delayed, behind, dying", queue,
+			info.leased + info.delayed + info.behind + info.dying, 0, 0);
+	right &= within("pinned", queue, info.pinned, 0, 0);
 	right &= within("bytes", queue, info.bytes, 0, 0);
 	right &= within("consumers", queue, info.consumers, 0, 0);
 	return right;

@@ -40,6 +40,7 @@ enum stress_op {
 	STRESS_READ, STRESS_READ_PARTS, STRESS_FETCH, STRESS_FETCH_IN_PLACE,
 	STRESS_FETCH_SETTLED, STRESS_URING_FETCH, STRESS_PARK, STRESS_CANCEL,
 	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
+	STRESS_BROWSE,
 	STRESS_SEND_ONCE, STRESS_TXN, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
 	STRESS_OPS,
 };
@@ -141,6 +142,9 @@ struct history_record *stress_send_make(struct stress_client *client, uint32_t q
 uint32_t stress_producer(const struct stress_client *client, uint32_t queue);
 /* Nothing else may come of sending to a queue that is there. */
 void stress_send_expected(const struct stress_client *client, long result);
+
+/* browse.c */
+void stress_browse(struct stress_client *client, uint32_t queue);
 
 /* once.c */
 void stress_once(struct stress_client *client);
