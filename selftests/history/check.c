@@ -191,7 +191,8 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 		const struct history_record *r = check_record(check, records[i]);
 		uint8_t op = r->op;
 
-		check->wishes |= op == HISTORY_SEND && ((r->flags & ~HISTORY_ONCE) || r->key);
+		if (op == HISTORY_SEND)
+			check->wishes |= r->key || r->flags & ~(HISTORY_ONCE | HISTORY_ASKED);
 		if (op == HISTORY_QUEUE) {
 			check->prefetch = r->count;
 			check->single = r->flags & HISTORY_SINGLE;

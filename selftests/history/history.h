@@ -22,6 +22,7 @@
  *	EXTEND	a lease is to end later, or earlier; one a message
  *	BURIED	a message of the queue was seen in the dead letter queue, @file; each that
  *		is delivered there is said to be, before that delivery returns
+ *	RECEIPT	the sender of a message was told of its end: @count, enum history_end
  *	CLOSE	an open file description is closed for good
  *	DEATH	a client ends; logged by who killed or reaped it
  *	PURGE	with how many it threw away
@@ -50,6 +51,7 @@ enum history_op {
 	HISTORY_TAKE,
 	HISTORY_MORE,
 	HISTORY_BURIED,
+	HISTORY_RECEIPT,
 	HISTORY_ACK,
 	HISTORY_RELEASE,
 	HISTORY_TERM,
@@ -62,6 +64,15 @@ enum history_op {
 	HISTORY_QUEUE,
 	HISTORY_BROWSE,
 	HISTORY_TOLD,
+};
+
+enum history_end {
+	HISTORY_END_NONE,
+	HISTORY_END_ACKED,
+	HISTORY_END_TAKEN,
+	HISTORY_END_DEAD,
+	HISTORY_END_DISCARDED,
+	HISTORY_END_PURGED,
 };
 
 enum history_outcome {
@@ -85,6 +96,8 @@ enum history_outcome {
 #define HISTORY_PRIORITIES 32
 /* And: the message may be sent again, and is taken once; OK is that it is taken by now. */
 #define HISTORY_ONCE	32
+/* And: there is to be a RECEIPT when it ends, which is looked at when all is over. */
+#define HISTORY_ASKED	128
 /*
  * The other bits of SEND: how long it waits; of BURIED, without a unit: how often a
  * message may be delivered; of TAKE and its MOREs: how long the lease lasts, 0: for ever; of
@@ -172,6 +185,9 @@ enum history_fault {
 	HISTORY_EARLY,		/* delivered before its time */
 	HISTORY_KEY_SHARED,	/* delivered while another of its key was not gone */
 	HISTORY_KEY_ORDER,	/* delivered before another of its key that was before it */
+	HISTORY_NO_RECEIPT,	/* of a message that is to have one */
+	HISTORY_RECEIPT_TWICE,
+	HISTORY_WRONG_RECEIPT,	/* it ended otherwise */
 	HISTORY_UNTOLD,		/* it was there all the time of a walk */
 	HISTORY_GHOST,		/* told of, and not there */
 	HISTORY_TOLD_TWICE,	/* by one walk */

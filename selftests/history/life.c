@@ -84,6 +84,12 @@ static void life_add(struct life *life, uint32_t index)
 			check_fault(life->check, HISTORY_CORRUPTED, index, CHECK_NONE, CHECK_NONE);
 		life_add_lease(life, index);
 		break;
+	case HISTORY_RECEIPT:
+		if (life->receipt != CHECK_NONE)
+			check_fault(life->check, HISTORY_RECEIPT_TWICE, life->receipt, index,
+				    CHECK_NONE);
+		life->receipt = index;
+		break;
 	case HISTORY_BURIED:
 		life_add_buried(life, index);
 		break;
@@ -509,9 +515,10 @@ static void life_judge(struct life *life)
 
 	if (!send || send->outcome == HISTORY_FAILED ||
 	    (life->nr_leases && life_delivery(life, 0)->returned < send->invoked)) {
-		if (life->nr_leases)
-			check_fault(check, HISTORY_PHANTOM, life->leases[0].delivery,
-				    life->send, CHECK_NONE);
+		if (life->nr_leases || life->receipt != CHECK_NONE)
+			check_fault(check, HISTORY_PHANTOM, life->nr_leases ?
+				    life->leases[0].delivery : life->receipt, life->send,
+				    CHECK_NONE);
 		return;
 	}
 	message = &check->messages[check->nr_messages++];
@@ -532,6 +539,7 @@ static void life_judge(struct life *life)
 	life_keys(life, message);
 	for (i = 0; i <= life->nr_leases; i++)
 		life_between(life, i, message);
+	life_receipt(life);
 	if (check->prefetch)
 		life_holds(life);
 	if (send->key || check->walks)
@@ -574,7 +582,7 @@ void check_lives(struct check *check)
 		life.send = CHECK_NONE;
 		life.nr_leases = life.nr_settles = 0;
 		life.gone = false;
-		life.buried = CHECK_NONE;
+		life.buried = life.receipt = CHECK_NONE;
 		for (i = begin; i < count && check->items[i].key == check->items[begin].key; i++)
 			life_add(&life, check->items[i].index);
 		life_judge(&life);

@@ -20,6 +20,7 @@ struct life {
 	struct lease *leases;		/* in the order in which they returned */
 	uint32_t *settles;		/* likewise */
 	size_t nr_leases, nr_settles, room;
+	uint32_t receipt;		/* or CHECK_NONE */
 	uint32_t buried;		/* the first that saw it dead, or CHECK_NONE */
 	size_t hint;			/* the lease that was looked for last */
 	uint64_t offset;
@@ -46,6 +47,9 @@ void life_lease_end(const struct life *life, const struct lease *lease, uint64_t
 /* life_gone.c: since when it may be gone, and by when it is; how long it was held */
 void life_holds(const struct life *life);
 void life_gone(const struct life *life, struct check_message *message);
+
+/* life_receipt.c: what the sender was told is so */
+void life_receipt(const struct life *life);
 
 /* life_dead.c */
 

@@ -178,6 +178,8 @@ static void model_drain(struct model *model, struct slot *slot, uint16_t queue)
 			slot_return(model, slot);
 		} while (slot->call == TAKE && slot->got);
 	}
+	model_receipts(model, slot, queue);
+	slot->queue = queue;
 	r = slot_record(model, slot, HISTORY_DRAINED);
 	model->now++;
 	slot_end(model, slot_log(model, slot, r), HISTORY_OK);

@@ -56,6 +56,9 @@ enum model_mutant {
 	MODEL_FORGOTTEN,	/* a producer is told less than it sent */
 	MODEL_NOT_ALONE,	/* a second description receives */
 	MODEL_HOARD,		/* somebody is given more than he may hold */
+	MODEL_NO_RECEIPT,	/* the sender is not told of an end */
+	MODEL_TWO_RECEIPTS,	/* or is twice */
+	MODEL_WRONG_RECEIPT,	/* or of another one */
 	MODEL_UNTOLD,		/* a walk leaves one out */
 	MODEL_GHOST,		/* or tells of one that is gone */
 	MODEL_TOLD_TWICE,	/* or of one twice */
@@ -81,6 +84,7 @@ struct model_plan {
 	bool keyed;		/* order keys */
 	bool txns;		/* transactions */
 	bool once;		/* messages that are taken once */
+	bool receipts;		/* senders are told of ends */
 	bool walks;		/* some only look */
 	bool single;		/* one description receives at a time */
 	unsigned int prefetch;	/* that a client may hold; 0: any number */

@@ -45,6 +45,7 @@ static void begin_send(struct model *model, struct slot *slot)
 	unsigned int i;
 
 	slot->priority = slot->time = 0;
+	slot->asked_end = model->plan->receipts && !chance(model, 3);
 	if (model->plan->wishes && chance(model, 2))
 		slot->priority = chance(model, MODEL_PRIORITIES);
 	if (model->plan->wishes && !model->drains && !chance(model, 8))
@@ -56,7 +57,8 @@ static void begin_send(struct model *model, struct slot *slot)
 
 		r.producer = slot_producer(slot);
 		r.seq = slot->seqs[slot->queue] + i;
-		r.flags = slot->priority | slot->time << HISTORY_TIME_SHIFT;
+		r.flags = slot->priority | slot->time << HISTORY_TIME_SHIFT |
+			  (slot->asked_end ? HISTORY_ASKED : 0);
 		r.key = slot->keys[i] = model_pick_key(model);
 		slot_log(model, slot, r);
 	}
@@ -267,7 +269,8 @@ static void effect_send(struct model *model, struct slot *slot)
 {
 	struct model_queue *queue = &model->queues[slot->queue];
 	struct model_wish wish = {
-		.priority = slot->priority, .until = slot->time ? slot_until(model, slot) : 0,
+		.priority = slot->priority, .asked = slot->asked_end,
+		.until = slot->time ? slot_until(model, slot) : 0,
 	};
 
 	while (slot->got < slot->asked && queue->held < model->plan->capacity) {

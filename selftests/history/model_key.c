@@ -65,6 +65,7 @@ uint32_t model_key_purge(struct model_queue *queue)
 
 		for (; behind->head < behind->count; behind->head++, purged++) {
 			queue->messages[behind->at[behind->head]].state = MODEL_GONE;
+			queue->messages[behind->at[behind->head]].end = HISTORY_END_PURGED;
 			queue->held--;
 		}
 	}

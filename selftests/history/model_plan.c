@@ -41,6 +41,9 @@ static const struct {
 	[MODEL_FORGOTTEN] = { "forgotten", HISTORY_SEQUENCE },
 	[MODEL_NOT_ALONE] = { "not-alone", HISTORY_NOT_ALONE },
 	[MODEL_HOARD] = { "hoard", HISTORY_HOARD },
+	[MODEL_NO_RECEIPT] = { "no-receipt", HISTORY_NO_RECEIPT },
+	[MODEL_TWO_RECEIPTS] = { "two-receipts", HISTORY_RECEIPT_TWICE },
+	[MODEL_WRONG_RECEIPT] = { "wrong-receipt", HISTORY_WRONG_RECEIPT },
 	[MODEL_UNTOLD] = { "untold", HISTORY_UNTOLD },
 	[MODEL_GHOST] = { "ghost", HISTORY_GHOST },
 	[MODEL_TOLD_TWICE] = { "told-twice", HISTORY_TOLD_TWICE },
@@ -82,6 +85,7 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->timed = (random >> 59) & 1;
 	plan->shared = (random >> 60) % 3 == 0;
 	plan->rough = random >> 63;
+	plan->receipts = (random >> 45) & 1;
 	plan->walks = (random >> 46) % 3 == 0;
 	plan->prefetch = (random >> 52) % 4 ? 0 : 1 + (random >> 40) % 12;
 	plan->single = !plan->shared && (random >> 50) % 4 == 0;

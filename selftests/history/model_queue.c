@@ -125,6 +125,7 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 	message = queue_insert(queue, producer, seq);
 	queue->messages[message].priority = wish.priority;
 	queue->messages[message].key = wish.key;
+	queue->messages[message].asked = wish.asked;
 	queue->messages[message].since = wrong->now;
 	if (model_strikes(wrong, MODEL_DROP, true)) {
 		queue->messages[message].state = MODEL_GONE;
@@ -241,6 +242,7 @@ static void queue_gone(struct model_queue *queue, struct model_wrong *wrong, uin
 static void queue_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
 		      bool given_up)
 {
+	queue->messages[index].end = HISTORY_END_DEAD;
 	queue_gone(queue, wrong, index);
 	if (model_strikes(wrong, MODEL_DEAD_LOST, true))
 		return;
@@ -296,8 +298,10 @@ static void queue_do(struct model_queue *queue, struct model_wrong *wrong, uint3
 		     struct model_fate fate)
 {
 	struct model_message *message = &queue->messages[index];
+	bool ack = fate.op == HISTORY_ACK;
 
-	if (fate.op == HISTORY_ACK || (fate.op == HISTORY_TERM && !queue->heir)) {
+	if (ack || (fate.op == HISTORY_TERM && !queue->heir)) {
+		message->end = ack ? HISTORY_END_ACKED : HISTORY_END_DISCARDED;
 		queue_gone(queue, wrong, index);
 		if (queue->heir && model_strikes(wrong, MODEL_UNDEAD, true))
 			queue_bury(queue, wrong, index, true);
@@ -318,7 +322,7 @@ bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t
 {
 	struct model_message *message = &queue->messages[index];
 	bool right = message->state == MODEL_LEASED && message->file == file;
-	bool ack = fate.op == HISTORY_ACK;
+	bool ack = fate.op == HISTORY_ACK, taken = !deliveries;
 
 	if (model_strikes(wrong, MODEL_ACK_TWICE, message->state == MODEL_GONE && ack &&
 			  deliveries && message->file == file &&
@@ -343,6 +347,8 @@ bool model_settle(struct model_queue *queue, struct model_wrong *wrong, uint32_t
 		model_heap_add(queue, back_of(queue, index), index);
 	}
 	queue_do(queue, wrong, index, fate);
+	if (taken && ack)
+		message->end = HISTORY_END_TAKEN;
 	return true;
 }
 
@@ -412,6 +418,7 @@ uint32_t model_purge(struct model_queue *queue)
 	uint32_t index, purged = model_key_purge(queue);
 
 	while ((index = queue_next(queue, &right, false)) != MODEL_NOTHING) {
+		queue->messages[index].end = HISTORY_END_PURGED;
 		queue_gone(queue, &right, index);
 		purged++;
 	}

@@ -16,6 +16,8 @@ enum model_state {
 struct model_message {
 	uint64_t offset;
 	uint8_t priority, key;
+	uint8_t end;		/* enum history_end */
+	bool asked;		/* of that */
 	struct { uint64_t offset; uint32_t deliveries; uint16_t target; bool given_up; } died;
 	uint32_t producer, seq;
 	uint32_t deliveries;
@@ -70,6 +72,7 @@ struct model_wrong {
 /* Of a message: @until it waits. */
 struct model_wish {
 	uint8_t priority, key;
+	bool asked;
 	uint64_t until;
 };
 

@@ -38,6 +38,7 @@ struct slot {
 	uint8_t op;			/* of a settlement */
 	uint32_t priority;		/* of what it sends */
 	uint8_t keys[MODEL_BATCH];	/* likewise */
+	bool asked_end;			/* likewise: for receipts */
 	struct { uint16_t queue; uint32_t seq; } parts[MODEL_BATCH]; /* of a transaction */
 	struct lease done[2];		/* likewise: what it settles, */
 	unsigned int sends, settles;	/* so many */
@@ -109,6 +110,9 @@ void model_once_return(struct model *model, struct slot *slot);
 /* model_browse.c: a walk, that sees all at one moment */
 void model_browse_effect(struct model *model, struct slot *slot);
 void model_browse_return(struct model *model, struct slot *slot);
+
+/* model_receipt.c: of all that ended in @queue */
+void model_receipts(struct model *model, struct slot *slot, uint16_t queue);
 
 /* A call begins (slot_call(): that which @slot says; false: it cannot), happens, returns. */
 void slot_begin(struct model *model, struct slot *slot);

@@ -2,7 +2,7 @@
 /*
  * The checker is checked: for each way in which a queue can be wrong once, in
  * histories with all that clean ones have, it has to say what is wrong, by name.
- * WEIR_HISTORIES: how many of each, 5 if not said; WEIR_SEED: of the first one;
+ * WEIR_HISTORIES: how many of each, 3 if not said; WEIR_SEED: of the first one;
  * WEIR_RECORDS: how long, 20000 if not said.
  */
 #include <stdlib.h>
@@ -43,6 +43,7 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		plan.wishes |= mutant == MODEL_LOW_FIRST || mutant == MODEL_TOO_SOON;
 		plan.dead |= mutant >= MODEL_TOO_OFTEN;
 		plan.once = mutant >= MODEL_ID_TWICE && mutant <= MODEL_FORGOTTEN;
+		plan.receipts = mutant >= MODEL_NO_RECEIPT && mutant <= MODEL_WRONG_RECEIPT;
 		plan.walks = mutant >= MODEL_UNTOLD && mutant <= MODEL_TOLD_TWICE;
 		plan.single = mutant == MODEL_NOT_ALONE;
 		plan.prefetch = mutant == MODEL_HOARD ? 8 : 0;
@@ -83,7 +84,7 @@ static bool caught(enum model_mutant mutant, uint64_t *seed)
 
 int main(void)
 {
-	uint64_t histories = setting("WEIR_HISTORIES", 5);
+	uint64_t histories = setting("WEIR_HISTORIES", 3);
 	enum model_mutant mutant;
 
 	ksft_print_header();

@@ -22,6 +22,9 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_EARLY] = "early",
 	[HISTORY_KEY_SHARED] = "key-shared",
 	[HISTORY_KEY_ORDER] = "key-order",
+	[HISTORY_NO_RECEIPT] = "no-receipt",
+	[HISTORY_RECEIPT_TWICE] = "receipt-twice",
+	[HISTORY_WRONG_RECEIPT] = "wrong-receipt",
 	[HISTORY_UNTOLD] = "untold",
 	[HISTORY_GHOST] = "ghost",
 	[HISTORY_TOLD_TWICE] = "told-twice",
@@ -39,9 +42,8 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 };
 
 static const char * const op_names[] = {
-	"none", "send", "take", "more", "buried", "ack", "release", "term", "extend", "close",
-	"death", "purge", "drained", "register", "queue",
-	"browse", "told",
+	"none", "send", "take", "more", "buried", "receipt", "ack", "release", "term", "extend",
+	"close", "death", "purge", "drained", "register", "queue", "browse", "told",
 };
 
 static const char * const outcome_names[] = {

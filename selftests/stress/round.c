@@ -320,6 +320,9 @@ static void round_begin(struct round *round, const char *logs)
 				   queue == STRESS_DEAD ? -1 : stress->inherited[STRESS_DEAD]);
 		stress->inherited[queue] = raw_open(stress->names[queue], O_RDWR);
 	}
+	if (!ret)
+		ret = raw_create(raw_name(stress->receipts_name));
+	stress->receipts = raw_open(stress->receipts_name, O_RDWR | O_NONBLOCK);
 	if (ret || !stress->shared) {
 		printf("Bail out! cannot begin: %d\n", ret);
 		exit(1);
@@ -341,6 +344,11 @@ static void round_end(struct round *round)
 			raw_destroy_force(stress->names[queue]);
 		}
 	}
+	close(stress->receipts);
+	if (raw_destroy(stress->receipts_name)) {
+		round->totals->figures_wrong++;
+		raw_destroy_force(stress->receipts_name);
+	}
 	for (i = 0; i < STRESS_OPS; i++)
 		round->totals->ops[i] += stress->shared->ops[i];
 	round->totals->refused += stress->shared->refused;
@@ -361,6 +369,8 @@ void round_run(const struct round_plan *plan, const char *logs, struct round_tot
 		round.failed = true;
 	for (queue = 0; queue < STRESS_ALL; queue++)
 		round_drain(&round, queue);
+	if (!round_receipts(&round.stress, &round.log))
+		round.failed = true;
 	round_judge(&round);
 	round_end(&round);
 	totals->ends_wrong += round.failed;

@@ -31,6 +31,9 @@ bool figures_quiet(const struct stress *stress);
 /* The figures of an empty queue, or of that of the dead, against what the clients know. */
 bool figures_right(const struct stress *stress, uint32_t queue, const struct history *history);
 
+/* receipt.c: what senders were told is in @log; false: not all that they are to be told */
+bool round_receipts(const struct stress *stress, struct history_log *log);
+
 /* @heir: a descriptor of the dead letter queue, or -1. */
 int round_create(const char *name, uint64_t seed, unsigned int queue, int heir);
 

@@ -62,7 +62,13 @@ static uint32_t send_wish(struct stress_client *client, uint32_t queue,
 		options->priority = stress_chance(client, STRESS_PRIORITIES);
 	if (queue == 1 && !stress_chance(client, 8))
 		options->delay_ns = STRESS_LEAST_DELAY + stress_chance(client, 30000000);
-	return options->priority | history_time_flags(options->delay_ns);
+	/* The token comes later. */
+	if (!stress_chance(client, 4)) {
+		options->flags = WEIR_OPTION_RECEIPT;
+		options->receipt = client->stress->receipts;
+	}
+	return options->priority | history_time_flags(options->delay_ns) |
+	       (options->flags ? HISTORY_ASKED : 0);
 }
 
 struct history_record *stress_send_make(struct stress_client *client, uint32_t queue,
@@ -76,6 +82,8 @@ struct history_record *stress_send_make(struct stress_client *client, uint32_t q
 
 	stress_message_make(message, bytes, send_length(client), record->producer, record->seq,
 			    stress_chance(client, 2));
+	if (options->flags)
+		options->token = (uint64_t)record->producer << 32 | record->seq;
 	message->options = raw_address(options);
 	message->options_len = sizeof(*options);
 	if (message->key_len && stress_keyed(client->stress->seed, queue))

@@ -23,7 +23,8 @@
 static const char * const op_names[STRESS_OPS] = {
 	"write", "writev", "send", "uring-send", "read", "read-parts", "fetch",
 	"fetch-in-place", "fetch-settled", "uring-fetch", "park", "cancel", "settle",
-	"uring-settle", "settle-and-fetch", "probe", "browse", "send-once", "txn", "poll", "reopen", "purge",
+	"uring-settle", "settle-and-fetch", "probe", "browse", "send-once", "txn",
+	"poll", "reopen", "purge",
 };
 
 static void remove_logs(const char *dir)

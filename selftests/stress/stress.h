@@ -71,6 +71,8 @@ struct stress {
 	struct stress_shared *shared;
 	char names[STRESS_ALL][WEIR_NAME_SIZE];
 	int inherited[STRESS_ALL];	/* descriptions that all clients have */
+	char receipts_name[WEIR_NAME_SIZE];
+	int receipts;			/* a description of a queue for them */
 };
 
 /* A FETCH that waits in a ring. */
