@@ -182,8 +182,8 @@ static int weir_producers_try(struct weir_producers *producers, struct weir_know
 		if (!*new)
 			return -EAGAIN;
 		if (!producers->known) {
-			producers->known = *table;
 			producers->heads = *table + producers->max * sizeof(*producers->known);
+			WRITE_ONCE(producers->known, *table);
 			*table = NULL;
 		}
 		if (producers->nr == producers->max) {

@@ -85,7 +85,9 @@ struct weir_producers {
 	u32 nr;
 	u32 max;			/* invariant */
 	u64 forget_ns;			/* invariant; then one may make room */
-	struct weir_known **known;	/* by id modulo @max; set once, with @heads */
+	struct weir_known **known;	/* by id modulo @max; set once, with @heads; whether it
+					 * is, is read without the lock, too
+					 */
 	struct hlist_head *heads;
 };
 

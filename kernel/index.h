@@ -211,7 +211,9 @@ int weir_index_need_extra(struct weir_index *index, struct weir_account *account
 /* That of a slot for which it was needed. */
 static inline struct weir_extra *weir_index_extra(const struct weir_index *index, u32 slot)
 {
-	return &index->extras[slot / WEIR_SEGMENT_SLOTS][slot % WEIR_SEGMENT_SLOTS];
+	struct weir_extra *extras = READ_ONCE(index->extras[slot / WEIR_SEGMENT_SLOTS]);
+
+	return &extras[slot % WEIR_SEGMENT_SLOTS];
 }
 
 /* The entry in a slot that user space names, or NULL. */

@@ -198,7 +198,7 @@ struct weir_queue_file {
 	/* all below protected by queue->lock */
 	struct rb_root consumers;	/* by process */
 	u32 living;			/* of these */
-	struct weir_entry *partial;	/* LEASED, read in part */
+	struct weir_entry *partial;	/* LEASED, read in part; read without, too */
 	u32 partial_at;			/* bytes of it that were read */
 	u32 ending;			/* consumers that ended by death; read without, too */
 	struct rb_root pins;		/* of its consumers */

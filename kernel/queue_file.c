@@ -175,7 +175,7 @@ static void weir_consumer_died(struct weir_death *death)
 		if (ours && done) {
 			weir_consumer_gone(consumer);
 			weir_consumer_unlink(consumer);
-			file->ending++;
+			WRITE_ONCE(file->ending, file->ending + 1);
 		}
 		spin_unlock(&queue->lock);
 		weir_consumer_let_gone(queue, &pins);

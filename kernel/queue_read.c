@@ -46,7 +46,7 @@ static struct weir_entry *weir_queue_read_begin(struct weir_queue_file *file, u3
 	entry = file->partial;
 	if (entry) {
 		/* It is ours from here on, whoever read its beginning. */
-		file->partial = NULL;
+		WRITE_ONCE(file->partial, NULL);
 		*at = file->partial_at;
 		weir_consumer_reach(consumer, entry->slot / WEIR_SEGMENT_SLOTS);
 		entry->holder->leased--;

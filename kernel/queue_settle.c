@@ -73,7 +73,7 @@ static void weir_entry_unlease(struct weir_queue *queue, struct weir_entry *entr
 
 	lockdep_assert_held(&queue->lock);
 	if (holder->file->partial == entry)
-		holder->file->partial = NULL;
+		WRITE_ONCE(holder->file->partial, NULL);
 	entry->busy = false;
 	queue->index.leased[entry->slot / WEIR_SEGMENT_SLOTS]--;
 	holder->leased--;
@@ -155,7 +155,11 @@ static __always_inline int weir_row_check(const struct weir_queue_file *file, u3
 	/* Mostly all are read in place, or none, and none is pinned. */
 	mark = weir_mark(WEIR_LEASED, deliveries) | (entry->mark & WEIR_MARK_IN_PLACE);
 	do {
-		if (unlikely(entry->offset != offset || entry->mark != mark ||
+		/*
+		 * One in the run may be a draft by now, in which its sender notes wishes without
+		 * the lock; its state is none of these, and is not what he writes.
+		 */
+		if (unlikely(entry->offset != offset || data_race(entry->mark) != mark ||
 			     entry->holder != *holder)) {
 			ret = weir_entry_check(entry, offset, deliveries, *holder);
 			if (ret)
