@@ -86,7 +86,7 @@ TEST_F(receipt, lives_as_its_queue_says)
 	ASSERT_EQ(0, lease_end(self->reader, run, WEIR_ACK, 0));
 	wait_figure(self->told, "depth", 1);
 	browsed = browse_one(self->receipts, 0);
-	ASSERT_TRUE(browsed);
+	ASSERT_TRUE(browsed != NULL);
 	EXPECT_LT(0, browsed->expires_ns);
 	EXPECT_GE(HOUR_NS, browsed->expires_ns);
 }
