@@ -202,6 +202,7 @@ struct weir_queue_file {
 	u32 partial_at;			/* bytes of it that were read */
 	u32 ending;			/* consumers that ended by death; read without, too */
 	struct rb_root pins;		/* of its consumers */
+	struct list_head let_go;	/* pins no more, to be freed by who let go of them */
 };
 
 /* Who a consumer is; shared by what tells of it. */

@@ -33,6 +33,7 @@ struct weir_queue_file *weir_queue_open(struct weir_queue *queue, bool receives)
 	file->consumers = RB_ROOT;
 	weir_parking_init(&file->parking);
 	file->pins = RB_ROOT;
+	INIT_LIST_HEAD(&file->let_go);
 
 	ret = weir_queue_enter(queue, receives);
 	if (ret) {

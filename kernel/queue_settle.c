@@ -255,27 +255,36 @@ static inline bool weir_run_valid(const struct weir_run *run)
 	       (!run->delay_ms || run->op == WEIR_RELEASE || run->op == WEIR_EXTEND);
 }
 
-/* What is late at least says that its holder reads it no more. */
-static void weir_run_late(struct weir_queue_file *file, const struct weir_run *run)
+/* Frees the pins that were let go of. */
+static void weir_file_let_go(struct weir_queue_file *file)
 {
 	struct weir_queue *queue = file->queue;
-	LIST_HEAD(dropped);
+	LIST_HEAD(pins);
 
 	spin_lock(&queue->lock);
-	weir_pins_drop(file, run, &dropped);
+	list_splice_init(&file->let_go, &pins);
 	spin_unlock(&queue->lock);
-	if (list_empty(&dropped))
+	if (list_empty(&pins))
 		return;
 	weir_queue_wake_writers(queue);
-	weir_pins_free(queue, &dropped);
+	weir_pins_free(queue, &pins);
 }
 
 void weir_run_settled_else(struct weir_queue_file *file, const struct weir_run *run)
 {
 	if (run->status == -ESTALE)
-		weir_run_late(file, run);
+		weir_file_let_go(file);
 	else if (!run->status && run->op != WEIR_EXTEND)
 		weir_queue_wake_readers(file->queue);
+}
+
+/*
+ * What is late at least says that its holder reads it no more. It says so now: what he is
+ * handed when others have had the lock may have the same words.
+ */
+static noinline void weir_run_late(struct weir_queue_file *file, const struct weir_run *run)
+{
+	weir_pins_drop(file, run, &file->let_go);
 }
 
 /* Sets the status of @run: 0, and *@holder is whose it is, or an error. */
@@ -289,6 +298,8 @@ static __always_inline int weir_run_judge(struct weir_queue_file *file, struct w
 		run->status = -ESHUTDOWN;
 	else
 		run->status = weir_run_check(file, run, holder);
+	if (unlikely(run->status == -ESTALE))
+		weir_run_late(file, run);
 	return run->status;
 }
 

@@ -224,6 +224,27 @@ TEST_F(queue, lets_go_in_a_fetch)
 	EXPECT_EQ(0, raw_figure(self->name, "pinned"));
 }
 
+/* What he says of a message before he has it lets go of nothing, also in the same call. */
+TEST_F(queue, guessed_in_a_fetch)
+{
+	int other = raw_open(self->name, O_RDONLY | O_NONBLOCK);
+	struct weir_run run, next;
+	struct weir_fetch fetch = {
+		.runs = raw_address(&next), .nr_runs = 1, .max_messages = 1,
+		.settle = raw_address(&run), .nr_settle = 1, .lease_ns = LEASE_SHORT,
+	};
+
+	ASSERT_EQ(SIZE, send_some(self->writer, 'A'));
+	run = lease_take(self->reader, 1, LEASE_LONG);
+	ASSERT_EQ(0, lease_end(self->reader, run, WEIR_RELEASE, 0));
+	run.deliveries = 2;
+	ASSERT_EQ(1, door_command(self->reader, WEIR_IOC_FETCH, &fetch));
+	ASSERT_EQ(-ESTALE, run.status);
+	wait_figure(self->name, "expired", 1);
+	settle_all(self, other);
+	EXPECT_EQ(1, raw_figure(self->name, "pinned"));
+}
+
 /* In parts, in any order; each once. */
 TEST_F(queue, lets_go_in_parts)
 {
