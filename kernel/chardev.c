@@ -105,7 +105,7 @@ static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *t
 		return EPOLLERR | EPOLLHUP;
 	if ((file->f_mode & FMODE_READ) && weir_queue_readable(queue, (uintptr_t)qfile))
 		events |= EPOLLIN | EPOLLRDNORM;
-	if ((file->f_mode & FMODE_WRITE) && weir_queue_writable(queue, 1))
+	if ((file->f_mode & FMODE_WRITE) && weir_queue_writable(queue))
 		events |= EPOLLOUT | EPOLLWRNORM;
 	return events;
 }

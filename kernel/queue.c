@@ -69,12 +69,41 @@ static void weir_line_init(struct weir_line *line)
 	line->also = NULL;
 }
 
-void weir_line_wake_up(struct weir_line *line, __poll_t events)
+static void weir_line_tell(struct weir_line *line, __poll_t events)
 {
 	wake_up_interruptible(&line->waiters);
 	__wake_up(&line->pollers, TASK_NORMAL, 0, poll_to_key(events));
+}
+
+void weir_line_wake_up(struct weir_line *line, __poll_t events)
+{
+	struct weir_queue *queue = READ_ONCE(line->also);
+
+	weir_line_tell(line, events);
+	if (!queue)
+		return;
+	if (line == &queue->readers)
+		weir_line_tell(&queue->writers, EPOLLOUT | EPOLLWRNORM);
+	else if (weir_queue_readable(queue, 0))
+		weir_line_tell(&queue->readers, EPOLLIN | EPOLLRDNORM);
+}
+
+static int weir_watch_wake(struct wait_queue_entry *wait, unsigned int mode, int flags,
+			   void *key)
+{
+	return 0;
+}
+
+bool weir_line_watch(struct weir_line *line, struct wait_queue_entry *watch,
+		     struct weir_queue *queue)
+{
+	guard(spinlock_irqsave)(&line->pollers.lock);
 	if (line->also)
-		weir_queue_pass_on(line->also);
+		return false;
+	init_waitqueue_func_entry(watch, weir_watch_wake);
+	__add_wait_queue(&line->pollers, watch);
+	WRITE_ONCE(line->also, queue);
+	return true;
 }
 
 static void weir_line_wake_all(struct weir_line *line)
@@ -251,6 +280,7 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->expired = queue->expired;
 	info->settled = queue->settled;
 	info->purged = queue->purged;
+	info->dropped = queue->dropped;
 	info->dead = queue->dead_letters;
 	info->duplicates = queue->duplicates;
 	info->consumers = queue->consumers;

@@ -32,9 +32,10 @@
  *
  * Files: queue.c makes and ends a queue, queue_reserve.c, queue_send.c, queue_fetch.c,
  * queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
- * them), queue_txn.c what is done in several queues at once, queue_once.c what is not to
- * be taken twice, queue_key.c what waits for others, queue_time.c and queue_pin.c what
- * happens when time is over, queue_dead.c what becomes of dead messages, queue_policy.c
+ * them), queue_full.c what is done when there is no room, queue_txn.c what is done in
+ * several queues at once, queue_once.c what is not to be taken twice, queue_key.c what
+ * waits for others, queue_time.c and queue_pin.c what happens when time is over,
+ * queue_dead.c what becomes of dead messages, queue_policy.c
  * what was asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
  * queue_name.c what these are called, queue_browse.c who only looks, queue_park.c the
  * commands that wait, queue_address.c how messages name another queue, queue_receipt.c
@@ -76,7 +77,7 @@ struct weir_line {
 	wait_queue_head_t waiters;
 	struct list_head told;		/* see queue_park.h; protected by waiters.lock */
 	wait_queue_head_t pollers;
-	struct weir_queue *also;	/* whose readers are to be told, too, or NULL */
+	struct weir_queue *also;	/* whose other line is to be told, too, or NULL */
 };
 
 /* How a line is woken, if not one for what there is: the key of the wake-up. */
@@ -102,6 +103,7 @@ struct weir_queue {
 	u32 starve_after;
 	u32 policy_flags;
 	u32 prefetch;			/* 0: any number */
+	u32 when_full;			/* enum weir_when_full; read without the lock, too */
 	struct weir_queue *heir;	/* the dead letter queue, counted, or NULL; changed
 					 * under instance->lock, too
 					 */
@@ -112,6 +114,7 @@ struct weir_queue {
 	u32 nr_heads;			/* invariant */
 	siphash_key_t secret;		/* invariant; of the hashes of keys */
 	struct wait_queue_entry watch;	/* with @heads: in the line of writers, always */
+	struct wait_queue_entry lookout; /* in that of readers, if ever: see queue_full.c */
 	struct delayed_work burial;	/* of what is dying */
 	struct hrtimer timer;		/* for what is first in @wheel */
 	struct work_struct look;	/* goes through what is due */
@@ -159,8 +162,10 @@ struct weir_queue {
 	u64 expired;
 	u64 settled;
 	u64 purged;
+	u64 dropped;			/* thrown away for others */
 	u64 dead_letters;		/* moved or thrown away */
 	u64 freed;			/* entries, ever; tells that space was freed */
+	u64 arrived;			/* became RANKED, or let go of: see queue_full.c */
 	u64 consumers;
 	struct weir_wheel wheel;	/* segments in which something is LEASED or DELAYED */
 	u64 timer_at;			/* what @timer is set for; WEIR_NEVER: it is not */
@@ -416,8 +421,11 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 /* weir_queue_write_plain() - the same, where it is in one piece */
 ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from, size_t len,
 			       const struct cred *cred, struct weir_patience *patience);
-/* weir_queue_writable() - whether @size bytes have room; see weir_ready_t */
-bool weir_queue_writable(const struct weir_queue *queue, u64 size);
+
+/* queue_full.c */
+
+/* weir_queue_writable() - whether there is room for a small message, or would be made */
+bool weir_queue_writable(struct weir_queue *queue);
 
 /* queue_once.c */
 

@@ -28,11 +28,6 @@
 /* So much of a key is hashed at a time. */
 #define WEIR_KEY_CHUNK 128U
 
-static int weir_key_watch(struct wait_queue_entry *wait, unsigned int mode, int flags, void *key)
-{
-	return 0;
-}
-
 int weir_queue_key_init(struct weir_queue *queue)
 {
 	const u32 n = queue->max_messages;
@@ -44,9 +39,7 @@ int weir_queue_key_init(struct weir_queue *queue)
 	queue->heads = heads;
 	queue->nr_heads = n;
 	queue->pinning = 1;
-	queue->writers.also = queue;
-	init_waitqueue_func_entry(&queue->watch, weir_key_watch);
-	add_wait_queue(&queue->writers.pollers, &queue->watch);
+	weir_line_watch(&queue->writers, &queue->watch, queue);
 	return 0;
 }
 

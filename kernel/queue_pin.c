@@ -65,7 +65,12 @@ static void weir_pin_drop(struct weir_queue *queue, struct weir_pin *pin,
 	rb_erase(&pin->node, &pin->holder->file->pins);
 	list_move(&pin->link, dropped);
 	queue->pinning--;
-	if (--entry->pins || entry->state != WEIR_PINNED)
+	if (--entry->pins)
+		return;
+	/* It frees its place now, if it goes. */
+	if (entry->state == WEIR_RANKED)
+		WRITE_ONCE(queue->arrived, queue->arrived + 1);
+	if (entry->state != WEIR_PINNED)
 		return;
 	queue->pinned--;
 	weir_entry_gone(queue, entry, freed);

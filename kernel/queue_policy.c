@@ -23,7 +23,8 @@ int weir_policy_check(const struct weir_policy *policy)
 	    (policy->max_deliveries && !ends))
 		return -EINVAL;
 	if (policy->priorities > WEIR_MAX_PRIORITIES ||
-	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT || policy->reserved)
+	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT ||
+	    policy->when_full > WEIR_WHEN_FULL_DROP_OLDEST)
 		return -EINVAL;
 	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
 		return -EINVAL;
@@ -67,6 +68,7 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	WRITE_ONCE(queue->ids.count, weir_policy_dedup_count(policy));
 	queue->ids.max_age_ns = policy->dedup_ns;
 	queue->prefetch = policy->prefetch;
+	WRITE_ONCE(queue->when_full, policy->when_full);
 	if (!(policy->flags & WEIR_POLICY_SINGLE_ACTIVE))
 		WRITE_ONCE(queue->active, NULL);
 	queue->careful = policy->prefetch ||
@@ -90,6 +92,7 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
 		.dedup_ns = queue->ids.max_age_ns,
 		.dedup_count = queue->ids.count,
 		.prefetch = queue->prefetch,
+		.when_full = queue->when_full,
 	};
 	if (queue->heir)
 		strscpy(info->dead_letter, weir_object_name(&queue->heir->object));

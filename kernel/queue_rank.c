@@ -43,6 +43,7 @@ void weir_queue_rank(struct weir_queue *queue, struct weir_entry *entry)
 	entry->state = WEIR_RANKED;
 	rb_add_cached(&entry->node, &queue->ranked, weir_node_before);
 	WRITE_ONCE(queue->depth, queue->depth + 1);
+	WRITE_ONCE(queue->arrived, queue->arrived + 1);
 }
 
 /* The first in the tree of @class or a later one, or NULL. */
@@ -59,6 +60,14 @@ static struct weir_entry *weir_ranked_from(const struct weir_queue *queue, u32 c
 		}
 	}
 	return weir_ranked(found);
+}
+
+/* The last in the tree of a class before @class, or NULL. */
+static struct weir_entry *weir_ranked_before(const struct weir_queue *queue, u32 class)
+{
+	struct weir_entry *from = weir_ranked_from(queue, class);
+
+	return weir_ranked(from ? rb_prev(&from->node) : rb_last(&queue->ranked.rb_root));
 }
 
 /* The first of the lowest priority there is. */
@@ -131,4 +140,53 @@ u64 weir_queue_oldest_stamp(const struct weir_queue *queue, u64 now)
 		entry = weir_ranked_from(queue, weir_entry_class(entry) + 1);
 	}
 	return oldest;
+}
+
+/* Of @class the first that nobody reads any more, or NULL; few are looked at. */
+static struct weir_entry *weir_ranked_unpinned(const struct weir_queue *queue, u32 class)
+{
+	struct weir_entry *entry = weir_ranked_from(queue, class);
+	u32 n;
+
+	for (n = 0; n < 64 && entry && weir_entry_class(entry) == class; n++) {
+		if (!entry->pins)
+			return entry;
+		entry = weir_ranked(rb_next(&entry->node));
+	}
+	return NULL;
+}
+
+static struct weir_entry *weir_older(struct weir_entry *a, struct weir_entry *b)
+{
+	return !a || (b && b->offset < a->offset) ? b : a;
+}
+
+/* The first that was sent of those of @priority. */
+static struct weir_entry *weir_queue_oldest_of(const struct weir_queue *queue, u32 priority)
+{
+	struct weir_entry *oldest = priority ? NULL : queue->ready.first;
+
+	oldest = weir_older(oldest, weir_ranked_unpinned(queue, weir_rank_class(priority, true)));
+	return weir_older(oldest,
+			  weir_ranked_unpinned(queue, weir_rank_class(priority, false)));
+}
+
+struct weir_entry *weir_queue_oldest(const struct weir_queue *queue)
+{
+	struct weir_entry *oldest, *higher;
+	u32 priority = 0;
+
+	lockdep_assert_held(&queue->lock);
+	if (likely(!queue->ranked.rb_leftmost))
+		return queue->ready.first;
+	for (;;) {
+		oldest = weir_queue_oldest_of(queue, priority);
+		if (oldest)
+			return oldest;
+		/* All of this priority, if there are any, are still read. */
+		higher = weir_ranked_before(queue, weir_rank_class(priority, true));
+		if (!higher)
+			return NULL;
+		priority = higher->priority;
+	}
 }

@@ -4,17 +4,6 @@
 
 #include "queue_reserve.h"
 
-bool weir_queue_writable(const struct weir_queue *queue, u64 size)
-{
-	return READ_ONCE(queue->held) < READ_ONCE(queue->max_messages) &&
-	       READ_ONCE(queue->units) + weir_units(size) <= READ_ONCE(queue->max_units);
-}
-
-static bool weir_queue_freed_since(const struct weir_queue *queue, u64 then)
-{
-	return READ_ONCE(queue->freed) != then;
-}
-
 /* 0: it grew, through us or somebody else, so it is worth another try; or -errno. */
 static int weir_queue_grow_index(struct weir_queue *queue)
 {
@@ -48,66 +37,77 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 	return 0;
 }
 
+/* Does something about what stopped a try: 0, -EAGAIN, there is no room, or -errno. */
+static int weir_queue_grow(struct weir_queue *queue, const struct weir_rest *rest)
+{
+	switch (rest->stop) {
+	case WEIR_FULL:
+		return -EAGAIN;
+	case WEIR_NO_SLOT:
+		return rest->most ? -EAGAIN : weir_queue_grow_index(queue);
+	case WEIR_NO_PLACE:
+		return rest->most ? -EAGAIN : weir_queue_grow_pool(queue);
+	case WEIR_SEEKING:
+		cond_resched();
+		return fatal_signal_pending(current) ? -EINTR : 0;
+	default:
+		return -ESHUTDOWN;
+	}
+}
+
+/* The try that left @rest ended for want of room. */
+static void weir_lack_begin(const struct weir_queue *queue, const struct weir_message *next,
+			    struct weir_rest *rest, struct weir_lack *lack)
+{
+	lack->when_full = READ_ONCE(queue->when_full);
+	lack->pieces = rest->stop != WEIR_FULL;
+	lack->size = weir_message_size(next);
+	lack->freed = rest->freed;
+	/* What is free is in pieces that are too small: the search begins anew. */
+	rest->seek = 0;
+}
+
 /*
  * Goes on after a try that left @rest: how many are reserved, or an error; -EAGAIN
- * fills in what to wait for.
+ * fills in what is lacking.
  */
 static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_message *messages,
 				 u32 count, struct weir_chain *drafts, struct weir_rest *rest,
-				 weir_ready_t *ready, u64 *arg)
+				 struct weir_lack *lack)
 {
-	int ret = 0;
+	int ret;
 
+	lack->end = 0;
 	do {
-		switch (rest->stop) {
-		case WEIR_FULL:
-			*ready = weir_queue_writable;
-			*arg = weir_message_size(&messages[rest->done]);
-			ret = -EAGAIN;
-			break;
-		case WEIR_NO_SLOT:
-			ret = rest->most ? -ENOSPC : weir_queue_grow_index(queue);
-			break;
-		case WEIR_NO_PLACE:
-			ret = rest->most ? -ENOSPC : weir_queue_grow_pool(queue);
-			break;
-		case WEIR_SEEKING:
-			cond_resched();
-			ret = fatal_signal_pending(current) ? -EINTR : 0;
-			break;
-		default:
-			ret = -ESHUTDOWN;
+		ret = weir_queue_grow(queue, rest);
+		if (ret == -EAGAIN) {
+			weir_lack_begin(queue, &messages[rest->done], rest, lack);
+			ret = weir_queue_make_room(queue, messages, count, drafts, rest, lack);
+		} else if (!ret &&
+			   weir_queue_try_reserve(queue, messages, count, drafts, rest, false)) {
+			ret = count;
 		}
-		if (!ret && weir_queue_try_reserve(queue, messages, count, drafts, rest, false))
-			return count;
 	} while (!ret);
-	if (ret == -ENOSPC) {
-		/* What is free is in pieces that are too small. The search begins anew. */
-		rest->seek = 0;
-		*ready = weir_queue_freed_since;
-		*arg = rest->freed;
-		ret = -EAGAIN;
-	}
-	return rest->done ?: ret;
+	return ret > 0 ? ret : rest->done ?: ret;
 }
 
 int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message *messages,
 			    u32 count, struct weir_patience *patience,
 			    struct weir_chain *drafts, struct weir_rest *rest)
 {
+	struct weir_lack lack;
 	bool waited = false;
-	weir_ready_t ready;
-	u64 arg;
 	int ret;
 
 	for (;;) {
-		ret = weir_queue_reserve_on(queue, messages, count, drafts, rest, &ready, &arg);
+		ret = weir_queue_reserve_on(queue, messages, count, drafts, rest, &lack);
 		if (ret != -EAGAIN)
 			break;
 		/* What does not do for this one may do for the next. */
 		if (waited)
 			weir_queue_wake_writers(queue);
-		ret = weir_queue_wait(queue, &queue->writers, ready, arg, patience);
+		ret = weir_queue_wait_for_room(queue, weir_lack_is_over, (uintptr_t)&lack,
+					       patience);
 		if (ret)
 			break;
 		waited = true;

@@ -103,27 +103,25 @@ struct weir_rest {
 	u64 freed;			/* queue->freed when that search began */
 };
 
-/* Reserves from message @rest->done on: true for all of them, or false and @rest. */
-static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
-						   const struct weir_message *messages,
-						   u32 count, struct weir_chain *drafts,
-						   struct weir_rest *rest, const bool plain)
+/* As weir_queue_try_reserve(), under the lock. */
+static __always_inline bool weir_queue_reserve_rows(struct weir_queue *queue,
+						    const struct weir_message *messages,
+						    u32 count, struct weir_chain *drafts,
+						    struct weir_rest *rest, const bool plain)
 {
 	const bool goes_on = rest->seek;
 	u32 done = rest->done;
 	enum weir_stop stop;
 
-	spin_lock(&queue->lock);
+	lockdep_assert_held(&queue->lock);
 	do {
 		stop = WEIR_DEAD;
 		if (unlikely(queue->dead))
 			break;
 		done += weir_queue_reserve_row(queue, messages + done, count - done, drafts,
 					       &rest->seek, &stop, plain);
-		if (likely(done == count)) {
-			spin_unlock(&queue->lock);
+		if (likely(done == count))
 			return true;
-		}
 	} while (stop == WEIR_ENOUGH);
 	if (!goes_on || done > rest->done)
 		rest->freed = queue->freed;
@@ -131,9 +129,45 @@ static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
 	rest->stop = stop;
 	rest->most = stop == WEIR_NO_SLOT ? weir_index_is_most(&queue->index) :
 					    weir_pool_is_most(&queue->pool);
-	spin_unlock(&queue->lock);
 	return false;
 }
+
+/* Reserves from message @rest->done on: true for all of them, or false and @rest. */
+static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
+						   const struct weir_message *messages,
+						   u32 count, struct weir_chain *drafts,
+						   struct weir_rest *rest, const bool plain)
+{
+	bool all;
+
+	spin_lock(&queue->lock);
+	all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, plain);
+	spin_unlock(&queue->lock);
+	return all;
+}
+
+/* There is no room: what a sender lacks, and what was done about it. */
+struct weir_lack {
+	u32 when_full;			/* as the queue had it */
+	bool pieces;			/* there is room, in pieces that are too small */
+	u64 size;			/* of the next message, in bytes */
+	u64 freed;			/* queue->freed when the pieces were looked at */
+	u64 end;			/* what was sent before it may go; 0: not yet known */
+	u64 arrivals;			/* when nothing, or nothing more, might go */
+};
+
+/* weir_queue_has_room() - whether a message of @size bytes would be within the limits */
+bool weir_queue_has_room(const struct weir_queue *queue, u64 size);
+/* weir_lack_is_over() - whether it is worth another try; see weir_ready_t */
+bool weir_lack_is_over(const struct weir_queue *queue, u64 lack);
+/*
+ * weir_queue_make_room() - others go for messages that have no room, if the queue has it so,
+ * after a try that left @rest, and it is tried again: how many are reserved, all of them; 0,
+ * and it is to be gone on; or -EAGAIN, and @lack says since when
+ */
+int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *messages,
+			 u32 count, struct weir_chain *drafts, struct weir_rest *rest,
+			 struct weir_lack *lack);
 
 /* weir_queue_reserve_slow() - goes on after a try that left @rest, as weir_queue_reserve() */
 int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message *messages,

@@ -87,7 +87,8 @@ static noinline u64 weir_drafts_commit_wishes(struct weir_queue *queue,
 			weir_chain_add_row(&duplicates, entry, entry);
 			continue;
 		}
-		weir_draft_number(queue, entry, queue->next_offset++, now);
+		weir_draft_number(queue, entry, queue->next_offset, now);
+		WRITE_ONCE(queue->next_offset, queue->next_offset + 1);
 		if (entry->wishes) {
 			if (weir_draft_commit_wish(queue, entry))
 				continue;
@@ -121,7 +122,7 @@ static __always_inline u64 weir_drafts_commit(struct weir_queue *queue,
 	} while ((entry = entry->next));
 	weir_chain_splice(&queue->ready, drafts);
 	WRITE_ONCE(queue->depth, queue->depth + (offset - first));
-	queue->next_offset = offset;
+	WRITE_ONCE(queue->next_offset, offset);
 	return first;
 }
 
@@ -602,17 +603,17 @@ int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __u
 			 struct weir_room *room)
 {
 	const struct weir_sender sender = weir_sender(cred);
-	const u64 freed = READ_ONCE(queue->freed);
 	u32 done = 0;
 	int ret;
 
+	room->when_full = READ_ONCE(queue->when_full);
+	room->freed = READ_ONCE(queue->freed);
+	room->arrivals = weir_queue_arrivals(queue);
 	while (done < count) {
 		ret = weir_queue_draft_group(queue, messages + done, count - done, &sender,
 					     drafts, room);
-		if (ret < 0) {
-			room->freed = freed;
+		if (ret < 0)
 			return ret;
-		}
 		done += ret;
 	}
 	return 0;

@@ -6,6 +6,12 @@
 #include "queue.h"
 
 void weir_line_wake_up(struct weir_line *line, __poll_t events);
+/*
+ * weir_line_watch() - from now on @line is told of everything, even if nobody waits, and then
+ * @queue's other line is, too; whether that is new
+ */
+bool weir_line_watch(struct weir_line *line, struct wait_queue_entry *watch,
+		     struct weir_queue *queue);
 
 /* Mostly nobody waits. */
 static inline void weir_line_wake(struct weir_line *line, __poll_t events)
@@ -217,7 +223,9 @@ u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts
 /* What must be free in a queue that was too full, or more. */
 struct weir_room {
 	struct weir_queue *queue;	/* it */
+	u32 when_full;			/* how it was then */
 	u64 freed;			/* its @freed when that was found out, or before */
+	u64 arrivals;			/* likewise */
 	u64 messages;
 	u64 units;
 };
@@ -230,6 +238,24 @@ struct weir_room {
 int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __user *messages,
 			 u32 count, const struct cred *cred, struct weir_chain *drafts,
 			 struct weir_room *room);
+
+/* queue_full.c, without the lock */
+
+/* Tells that something may go that was not there, or might not. */
+static inline u64 weir_queue_arrivals(const struct weir_queue *queue)
+{
+	return READ_ONCE(queue->next_offset) + READ_ONCE(queue->arrived);
+}
+
+/* weir_queue_makes_room() - others may go, if the queue has it so */
+static inline bool weir_queue_makes_room(const struct weir_queue *queue)
+{
+	return READ_ONCE(queue->when_full) == WEIR_WHEN_FULL_DROP_OLDEST;
+}
+
+/* weir_queue_wait_for_room() - as weir_queue_wait(), unless that is not to be */
+int weir_queue_wait_for_room(struct weir_queue *queue, weir_ready_t ready, u64 arg,
+			     struct weir_patience *patience);
 
 /* queue_pin.c */
 
@@ -398,6 +424,8 @@ void weir_queue_rank(struct weir_queue *queue, struct weir_entry *entry);
 struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue);
 /* weir_queue_recall_starving() - before the next one is chosen, if there is @starve_after */
 void weir_queue_recall_starving(struct weir_queue *queue);
+/* weir_queue_oldest() - what is to go first, if anything has to, and frees its place; or NULL */
+struct weir_entry *weir_queue_oldest(const struct weir_queue *queue);
 /* weir_queue_count_starving() - so many of @priority were taken in a row */
 void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count);
 /*
@@ -416,7 +444,7 @@ static inline struct weir_entry *weir_queue_next(const struct weir_queue *queue)
 	return queue->ready.first;
 }
 
-/* Takes it, weir_queue_next(), out of its list; @depth is the caller's to count. */
+/* Takes it, or weir_queue_oldest(), out of its list; @depth is the caller's to count. */
 static inline void weir_queue_unlist_next(struct weir_queue *queue, struct weir_entry *entry)
 {
 	if (unlikely(entry->state == WEIR_RANKED))

@@ -225,11 +225,17 @@ static int weir_txn_commit(struct weir_deeds *all)
 	return ret;
 }
 
-/* Whether it is worth another try: others freed something, and there is room. */
+/* Whether it is worth another try: others freed something, and there is room, or may be. */
 static bool weir_room_is_there(const struct weir_queue *queue, u64 arg)
 {
 	const struct weir_room *room = (const void *)(uintptr_t)arg;
 
+	if (READ_ONCE(queue->when_full) != room->when_full)
+		return true;
+	if (weir_queue_makes_room(queue) && weir_queue_arrivals(queue) != room->arrivals &&
+	    READ_ONCE(queue->held) + room->messages <=
+	    READ_ONCE(queue->max_messages) + READ_ONCE(queue->depth))
+		return true;
 	return READ_ONCE(queue->freed) != room->freed &&
 	       READ_ONCE(queue->held) + room->messages <= READ_ONCE(queue->max_messages) &&
 	       READ_ONCE(queue->units) + room->units <= READ_ONCE(queue->max_units);
@@ -247,8 +253,8 @@ static int weir_txn_prepare(struct weir_deeds *all, struct weir_room *room,
 		if (waited)
 			weir_queue_wake_writers(waited);
 		waited = room->queue;
-		ret = weir_queue_wait(waited, &waited->writers, weir_room_is_there,
-				      (uintptr_t)room, patience);
+		ret = weir_queue_wait_for_room(waited, weir_room_is_there, (uintptr_t)room,
+					       patience);
 		/* There may be room again and again, and each time somebody is quicker. */
 		if (!ret && signal_pending(current))
 			ret = -ERESTARTSYS;

@@ -46,6 +46,13 @@ WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
 WEIR_ATTR(dead_letter, "%s", info.dead_letter);
 WEIR_ATTR(dedup_ns, "%llu", info.policy.dedup_ns);
 WEIR_ATTR(dedup_count, "%u", info.policy.dedup_count);
+static const char *const weir_when_full_words[] = {
+	[WEIR_WHEN_FULL_WAIT] = "wait",
+	[WEIR_WHEN_FULL_REJECT] = "reject",
+	[WEIR_WHEN_FULL_DROP_OLDEST] = "drop-oldest",
+};
+
+WEIR_ATTR(when_full, "%s", weir_when_full_words[info.policy.when_full]);
 WEIR_ATTR(depth, "%llu", info.depth);
 WEIR_ATTR(leased, "%llu", info.leased);
 WEIR_ATTR(delayed, "%llu", info.delayed);
@@ -60,6 +67,7 @@ WEIR_ATTR(redelivered, "%llu", info.redelivered);
 WEIR_ATTR(expired, "%llu", info.expired);
 WEIR_ATTR(settled, "%llu", info.settled);
 WEIR_ATTR(purged, "%llu", info.purged);
+WEIR_ATTR(dropped, "%llu", info.dropped);
 WEIR_ATTR(dead, "%llu", info.dead);
 WEIR_ATTR(duplicates, "%llu", info.duplicates);
 WEIR_ATTR(consumers, "%llu", info.consumers);
@@ -89,6 +97,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_dead_letter.attr,
 	&dev_attr_dedup_ns.attr,
 	&dev_attr_dedup_count.attr,
+	&dev_attr_when_full.attr,
 	&dev_attr_depth.attr,
 	&dev_attr_leased.attr,
 	&dev_attr_delayed.attr,
@@ -103,6 +112,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_expired.attr,
 	&dev_attr_settled.attr,
 	&dev_attr_purged.attr,
+	&dev_attr_dropped.attr,
 	&dev_attr_dead.attr,
 	&dev_attr_duplicates.attr,
 	&dev_attr_consumers.attr,

@@ -52,6 +52,10 @@ DEFINE_EVENT(weir_message, weir_dead,
 	TP_PROTO(const struct weir_queue *queue, const struct weir_entry *message),
 	TP_ARGS(queue, message));
 
+DEFINE_EVENT(weir_message, weir_drop,
+	TP_PROTO(const struct weir_queue *queue, const struct weir_entry *message),
+	TP_ARGS(queue, message));
+
 TRACE_EVENT(weir_destroy,
 	TP_PROTO(const struct weir_queue *queue),
 	TP_ARGS(queue),

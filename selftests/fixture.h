@@ -90,8 +90,8 @@ static inline int queue_remake(FIXTURE_DATA(queue) *self, __u64 messages, __u64 
 
 /* The figures always add up. */
 #define ASSERT_ADDS_UP(info) \
-	ASSERT_EQ((info)->sent, (info)->settled + (info)->purged + (info)->dead + \
-		  (info)->depth + (info)->leased + (info)->delayed + (info)->behind + \
-		  (info)->dying)
+	ASSERT_EQ((info)->sent, (info)->settled + (info)->purged + (info)->dropped + \
+		  (info)->dead + (info)->depth + (info)->leased + (info)->delayed + \
+		  (info)->behind + (info)->dying)
 
 #endif

@@ -78,6 +78,8 @@ test_options() {
 	offers queue create --m = --max-deliveries --messages --mode
 	offers recv q --n = --name --no-settle
 	offers queue show q --l = --leases
+	offers queue create q --when-full w = wait
+	offers queue alter q --when-full '' = wait reject drop-oldest
 	offers_zsh
 }
 

@@ -236,6 +236,26 @@ test_consumers() {
 	weir queue destroy q
 }
 
+# What becomes of what has no room.
+test_when_full() {
+	weir queue create q --messages 2 --when-full drop-oldest
+	equal when_full drop-oldest "$(weir queue show q | sed -n 's/^when_full  *//p')"
+	weir send q a b c
+	equal dropped 1 "$(figure q dropped)"
+	equal left "b c" "$(weir recv q | xargs)"
+	status 0 weir queue alter q --when-full reject
+	equal when_full reject "$(weir -j queue show q | field when_full)"
+	status 5 weir send q a b c
+	equal left "a b" "$(weir recv q | xargs)"
+	status 0 weir queue alter q --lease 1s
+	equal when_full reject "$(weir queue show q | sed -n 's/^when_full  *//p')"
+	status 0 weir queue alter q --when-full wait
+	status 6 weir send q a b c --timeout 1ms
+	status 2 weir queue alter q --when-full sometimes
+	grep -q "^weir: --when-full: 'sometimes' is not one of wait" err
+	weir queue destroy q --force
+}
+
 # It does not tell defaults that are none.
 test_alter_help() {
 	status 0 weir help queue alter

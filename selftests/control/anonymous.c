@@ -135,7 +135,7 @@ TEST_F(anonymous, fields)
 	bad.flags |= 1U << 2;
 	EXPECT_EQ(-EINVAL, create(&bad));
 	bad = self->create;
-	bad.policy.reserved = 1;
+	bad.policy.when_full = ~0U;
 	EXPECT_EQ(-EINVAL, create(&bad));
 	bad = self->create;
 	bad.reserved = 1;

@@ -164,6 +164,18 @@ TEST_F(receipt, dead)
 	EXPECT_EQ(0, raw_destroy_force(heir));
 }
 
+TEST_F(receipt, dropped)
+{
+	ASSERT_EQ(0, receipt_remake(self, (struct weir_policy){
+		.max_messages = 2, .when_full = WEIR_WHEN_FULL_DROP_OLDEST,
+	}));
+	ASSERT_EQ(2, receipt_send_row(self->writer, self->to, 1, 2));
+	ASSERT_EQ(2, receipt_send_row(self->writer, self->to, 3, 2));
+	EXPECT_EQ(WEIR_OUTCOME_DROPPED, receipt_outcome(self, 1, 0));
+	EXPECT_EQ(WEIR_OUTCOME_DROPPED, receipt_outcome(self, 2, 0));
+	EXPECT_EQ(2, raw_figure(self->name, "dropped"));
+}
+
 TEST_F(receipt, purged)
 {
 	struct weir_run run;

@@ -145,8 +145,8 @@ static void topic_words(void)
 		printf("%s:%s\n", topics[i].name, topics[i].summary);
 }
 
-/* Whether @word is an option that takes the next word as its value. */
-static bool takes_next(const struct verb *verb, const char *word)
+/* The option that takes the next word as its value, if @word is one, or NULL. */
+static const struct option_spec *takes_next(const struct verb *verb, const char *word)
 {
 	unsigned int i;
 
@@ -157,23 +157,40 @@ static bool takes_next(const struct verb *verb, const char *word)
 			continue;
 		if (word[0] == '-' && word[1] == '-' &&
 		    !strcmp(word + 2, spec->name))
-			return true;
+			return spec;
 		if (word[0] == '-' && word[1] && word[1] == spec->letter &&
 		    !word[2])
-			return true;
+			return spec;
 	}
-	return false;
+	return NULL;
+}
+
+/* Those that it can have, where it is one of some words. */
+static void value_words(const struct option_spec *spec)
+{
+	const char *word = spec->arg, *end;
+
+	if (!strchr(word, '|'))
+		return;
+	for (; *word; word = *end ? end + 1 : end) {
+		end = word + strcspn(word, "|");
+		printf("%.*s\n", (int)(end - word), word);
+	}
 }
 
 static void complete_verb(const struct verb *verb, char **words,
 			  unsigned int nr)
 {
+	const struct option_spec *taker;
 	unsigned int plain = 0, i;
 
 	for (i = 0; i + 1 < nr; i++) {
-		if (takes_next(verb, words[i]) && i + 2 == nr)
+		taker = takes_next(verb, words[i]);
+		if (taker && i + 2 == nr) {
+			value_words(taker);
 			return;
-		if (takes_next(verb, words[i]))
+		}
+		if (taker)
 			i++;
 		else if (words[i][0] != '-')
 			plain++;

@@ -13,6 +13,7 @@ static const struct kind kinds[] = {
 	{ "SIZE", "a size above 0, as 64K or 1G" },
 	{ "DURATION", "a time above 0 with its unit, as 500ms or 30s" },
 	{ "OCTAL", "a mode from 1 to 777, in octal" },
+	{ "wait|reject|drop-oldest", "one of wait, reject and drop-oldest" },
 };
 
 enum status bad_value(const struct args *args, enum option_id id)
@@ -62,6 +63,32 @@ static const struct number numbers[] = {
 	NUMBER(OPT_DEDUP_COUNT, dedup_count, true),
 	NUMBER(OPT_PREFETCH, prefetch, true),
 };
+
+/* As weir queue show has them, and sysfs. */
+static const char *const when_full_words[] = {
+	[WEIR_WHEN_FULL_WAIT] = "wait",
+	[WEIR_WHEN_FULL_REJECT] = "reject",
+	[WEIR_WHEN_FULL_DROP_OLDEST] = "drop-oldest",
+};
+
+const char *when_full_word(uint32_t when_full)
+{
+	return when_full < ARRAY_SIZE(when_full_words) ? when_full_words[when_full] : "unknown";
+}
+
+static enum status take_when_full(const struct args *args, struct weir_policy *policy)
+{
+	const char *word = args->values[OPT_WHEN_FULL];
+	unsigned int i;
+
+	for (i = 0; word && i < ARRAY_SIZE(when_full_words); i++) {
+		if (strcmp(word, when_full_words[i]))
+			continue;
+		policy->when_full = i;
+		return DONE;
+	}
+	return word ? bad_value(args, OPT_WHEN_FULL) : DONE;
+}
 
 /* 0 means the default to the kernel: to a user nothing, but where that is none. */
 static enum status take_limits(const struct args *args, struct weir_policy *policy)
@@ -121,6 +148,8 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 	if (values[OPT_DISCARD] && values[OPT_DEAD_LETTER])
 		return usage(args->verb, "--discard or --dead-letter, not both");
 	status = take_limits(args, policy);
+	if (!status)
+		status = take_when_full(args, policy);
 	if (status)
 		return status;
 	if (values[OPT_DISCARD] || values[OPT_DEAD_LETTER])

@@ -75,7 +75,7 @@ static const struct figure figures[] = {
 	FIGURE(pinned),
 	FIGURE(bytes), FIGURE(memory), FIGURE(sent), FIGURE(received),
 	FIGURE(redelivered), FIGURE(expired), FIGURE(settled), FIGURE(purged),
-	FIGURE(dead), FIGURE(duplicates),
+	FIGURE(dropped), FIGURE(dead), FIGURE(duplicates),
 	FIGURE(consumers), FIGURE(waiters), FIGURE(oldest_age_ns),
 };
 
@@ -87,7 +87,7 @@ static json_t *info_json(const struct weir_info *info)
 	size_t i;
 
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-	object = json_pack("{ss ss sI sI ss si sI sI sI sI sI si si si si ss}",
+	object = json_pack("{ss ss sI sI ss si sI sI sI sI sI si si si si ss ss}",
 			   "name", info->name,
 			   "type", type_name(info->type),
 			   "uid", (json_int_t)info->uid,
@@ -103,7 +103,8 @@ static json_t *info_json(const struct weir_info *info)
 			   "exclusive", !!(info->policy.flags & WEIR_POLICY_EXCLUSIVE),
 			   "keyed", !!(info->policy.flags & WEIR_POLICY_KEYED),
 			   "discard", !!(info->policy.flags & WEIR_POLICY_DISCARD),
-			   "dead_letter", info->dead_letter);
+			   "dead_letter", info->dead_letter,
+			   "when_full", when_full_word(info->policy.when_full));
 	for (i = 0; i < ARRAY_SIZE(figures); i++) {
 		uint64_t value;
 

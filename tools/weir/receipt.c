@@ -11,6 +11,7 @@ static const char *outcome_name(uint32_t outcome)
 	case WEIR_OUTCOME_DEAD_LETTER: return "dead-letter";
 	case WEIR_OUTCOME_DISCARDED: return "discarded";
 	case WEIR_OUTCOME_PURGED: return "purged";
+	case WEIR_OUTCOME_DROPPED: return "dropped";
 	case WEIR_OUTCOME_DESTROYED: return "destroyed";
 	default: return "unknown";
 	}

@@ -44,6 +44,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		"all may receive at a time" },
 	[OPT_NO_EXCLUSIVE] = { "no-exclusive", 0, NULL,
 		"many may have it open for receiving" },
+	[OPT_WHEN_FULL] = { "when-full", 0, "wait|reject|drop-oldest",
+		"what becomes of a message without room [wait]" },
 	[OPT_KEYED] = { "keyed", 0, NULL,
 		"of messages with one key only one is out at a time" },
 	[OPT_PRIORITY] = { "priority", 0, "N",
@@ -99,7 +101,7 @@ const struct option_spec options[NR_OPTIONS] = {
 		 BIT(OPT_DISCARD) | BIT(OPT_BACKOFF) | BIT(OPT_BACKOFF_MAX) | \
 		 BIT(OPT_TTL) | BIT(OPT_PRIORITIES) | BIT(OPT_STARVE_AFTER) | \
 		 BIT(OPT_DEDUP_TIME) | BIT(OPT_DEDUP_COUNT) | BIT(OPT_PREFETCH) | \
-		 BIT(OPT_SINGLE_ACTIVE) | BIT(OPT_EXCLUSIVE))
+		 BIT(OPT_SINGLE_ACTIVE) | BIT(OPT_EXCLUSIVE) | BIT(OPT_WHEN_FULL))
 
 const struct verb verbs[] = {
 	{

@@ -49,6 +49,7 @@ enum option_id {
 	OPT_EXCLUSIVE,
 	OPT_NO_SINGLE_ACTIVE,
 	OPT_NO_EXCLUSIVE,
+	OPT_WHEN_FULL,
 	OPT_KEYED,
 	OPT_PRIORITY,
 	OPT_DELAY,
@@ -136,6 +137,7 @@ enum status bad_value(const struct args *args, enum option_id id);
  */
 enum status policy_take(const struct args *args, struct weir_policy *policy,
 			struct weir_queue **dead_letter);
+const char *when_full_word(uint32_t when_full);
 /* policy_change - the same on top of what @info says */
 enum status policy_change(const struct args *args, struct weir_info *info,
 			  struct weir_queue **dead_letter);

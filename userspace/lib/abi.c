@@ -21,6 +21,7 @@ AT(weir_policy, dead_letter, 64);
 AT(weir_policy, prefetch, 68);
 AT(weir_policy, dedup_ns, 72);
 AT(weir_policy, dedup_count, 80);
+AT(weir_policy, when_full, 84);
 
 SIZE(weir_alter, 352);
 AT(weir_alter, policy, 264);
@@ -36,7 +37,7 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 776);
+SIZE(weir_info, 784);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
 AT(weir_info, dead_letter, 368);
@@ -44,7 +45,8 @@ AT(weir_info, depth, 624);
 AT(weir_info, delayed, 640);
 AT(weir_info, behind, 648);
 AT(weir_info, sent, 688);
-AT(weir_info, oldest_age_ns, 768);
+AT(weir_info, dropped, 736);
+AT(weir_info, oldest_age_ns, 776);
 
 SIZE(weir_options, 72);
 AT(weir_options, priority, 16);

@@ -37,6 +37,7 @@ static const struct field fields[] = {
 	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
 	FIELD(sent, 10), FIELD(received, 10), FIELD(redelivered, 10),
 	FIELD(expired, 10), FIELD(settled, 10), FIELD(purged, 10),
+	FIELD(dropped, 10),
 	FIELD(dead, 10), FIELD(duplicates, 10),
 	FIELD(consumers, 10), FIELD(waiters, 10), FIELD(oldest_age_ns, 10),
 };
@@ -99,6 +100,29 @@ static int read_flag(int dir, const char *file, uint32_t flag, uint32_t *flags)
 	return ret;
 }
 
+/* What it does when it is full, by its word. */
+static int read_when_full(int dir, uint32_t *when_full)
+{
+	static const char *const words[] = {
+		[WEIR_WHEN_FULL_WAIT] = "wait",
+		[WEIR_WHEN_FULL_REJECT] = "reject",
+		[WEIR_WHEN_FULL_DROP_OLDEST] = "drop-oldest",
+	};
+	char text[64];
+	int ret = read_file(dir, "when_full", text, sizeof(text));
+	size_t i;
+
+	if (ret)
+		return ret;
+	for (i = 0; i < ARRAY_SIZE(words); i++) {
+		if (!strcmp(text, words[i])) {
+			*when_full = i;
+			return 0;
+		}
+	}
+	return -EBADMSG;
+}
+
 static int read_all(int dir, struct weir_info *info)
 {
 	uint32_t *flags = &info->policy.flags;
@@ -119,6 +143,8 @@ static int read_all(int dir, struct weir_info *info)
 		ret = read_flag(dir, "exclusive", WEIR_POLICY_EXCLUSIVE, flags);
 	if (!ret)
 		ret = read_flag(dir, "discard", WEIR_POLICY_DISCARD, flags);
+	if (!ret)
+		ret = read_when_full(dir, &info->policy.when_full);
 	if (!ret)
 		ret = read_file(dir, "dead_letter", info->dead_letter,
 				sizeof(info->dead_letter));

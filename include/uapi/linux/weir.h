@@ -60,9 +60,9 @@
  *
  * write(2), writev(2): one message of n > 0 bytes, whole or not at all. Writing
  * 0 bytes sends nothing. When the queue is full it waits, or fails with EAGAIN
- * under O_NONBLOCK. A message is at most WEIR_MESSAGE_MAX bytes and no more
- * than a quarter of the queue's max_bytes, or EMSGSIZE; its key and headers, and
- * what aligns these, count.
+ * under O_NONBLOCK, unless the queue has another way (enum weir_when_full). A
+ * message is at most WEIR_MESSAGE_MAX bytes and no more than a quarter of the
+ * queue's max_bytes, or EMSGSIZE; its key and headers, and what aligns these, count.
  *
  * read(2), readv(2): the payload of the next message, settled when its last
  * byte has been copied. A read that is shorter than the message leaves the rest
@@ -77,6 +77,7 @@
  * there is room for a small message (a large one may still be EAGAIN: wait for
  * its room by sending it with a timeout, or through an io_uring), EPOLLERR |
  * EPOLLHUP once the queue is destroyed. Only what the descriptor was opened for.
+ * Where others go to make room, there is room while one is there that may go.
  *
  * The commands
  * ============
@@ -156,7 +157,8 @@
  *   ENOSPC     there are as many producers as there may be
  *   ENOBUFS    the queue for receipts has no room
  *   ENOMEM     the creator's cgroup, or the machine, has no memory
- *   EAGAIN     full or empty now, and told not to wait (timeout 0, O_NONBLOCK)
+ *   EAGAIN     full or empty now, and told not to wait (timeout 0, O_NONBLOCK; or the
+ *              queue, by WEIR_WHEN_FULL_REJECT)
  *   ETIMEDOUT  waited as long as asked
  *   ECANCELED  a FETCH that waited in a ring was cancelled, or its task ended
  *   EINTR      a signal came while waiting
@@ -265,6 +267,14 @@ struct weir_version {
  * One that dies again, of the dead letter queue, has them twice then: as its first death
  * and as its last one wrote them, in this order. What deaths between wrote is left out.
  *
+ * When full: there is no room for a message where @max_messages or @max_bytes are reached,
+ * or no pages side by side are free for a large one. Others may go for it, as @when_full
+ * says: of what is ready to be delivered the lowest priority, and of that what was sent
+ * first. Not what is leased, delayed, behind, dying, or still read by who was late. As
+ * many go as all messages of a call need, duplicates too, and stay gone whatever becomes
+ * of the call; none goes while fewer than 128 are ready, and all of them would not do.
+ * Where none may go it is as with WEIR_WHEN_FULL_WAIT.
+ *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
  * weir_options. The memory for that (40 to 80 bytes an id) is taken at creation.
@@ -284,7 +294,20 @@ struct weir_policy {
 	__u32	prefetch;	/* that a consumer may hold; 0: any number */
 	__u64	dedup_ns;	/* how long an id is known; 0: however long */
 	__u32	dedup_count;	/* how many are; 0: none, or the default if there is @dedup_ns */
-	__u32	reserved;	/* 0 */
+	__u32	when_full;	/* enum weir_when_full */
+};
+
+/*
+ * enum weir_when_full - what becomes of a message for which there is no room
+ * @WEIR_WHEN_FULL_WAIT:   its sender waits, as long as he likes
+ * @WEIR_WHEN_FULL_REJECT: it is EAGAIN at once, however long he would wait. (IORING_OP_WRITE
+ *                         then waits for EPOLLOUT, unless it is told not to.)
+ * @WEIR_WHEN_FULL_DROP_OLDEST: others are thrown away for it
+ */
+enum weir_when_full {
+	WEIR_WHEN_FULL_WAIT		= 0,
+	WEIR_WHEN_FULL_REJECT		= 1,
+	WEIR_WHEN_FULL_DROP_OLDEST	= 2,
 };
 
 #define WEIR_MAX_PRIORITIES	32U
@@ -382,7 +405,8 @@ struct weir_alter {
  * under the same names, @type as a word, @mode in octal and the create_flags
  * one by one.
  *
- * sent == settled + purged + dead + depth + leased + delayed + behind + dying, always.
+ * sent == settled + purged + dropped + dead + depth + leased + delayed + behind + dying,
+ * always.
  */
 struct weir_info {
 	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name, or "" */
@@ -408,6 +432,7 @@ struct weir_info {
 	__u64	expired;	/* out: leases that ran out */
 	__u64	settled;	/* out */
 	__u64	purged;		/* out: thrown away by WEIR_IOC_PURGE */
+	__u64	dropped;	/* out: thrown away to make room */
 	__u64	dead;		/* out: moved to the dead letter queue, or thrown away */
 	__u64	duplicates;	/* out: sent again, and not taken again */
 	__u64	consumers;	/* out: that received, or tried to, and live */
@@ -535,7 +560,8 @@ enum weir_outcome {
 	WEIR_OUTCOME_DEAD_LETTER = 3,	/* dead, and moved to the dead letter queue */
 	WEIR_OUTCOME_DISCARDED	= 4,	/* dead, and thrown away */
 	WEIR_OUTCOME_PURGED	= 5,	/* WEIR_IOC_PURGE */
-	WEIR_OUTCOME_DESTROYED	= 6,	/* with its queue, whoever may have had it then */
+	WEIR_OUTCOME_DROPPED	= 6,	/* thrown away to make room */
+	WEIR_OUTCOME_DESTROYED	= 7,	/* with its queue, whoever may have had it then */
 };
 
 /* enum weir_dead_reason - why a message is dead */

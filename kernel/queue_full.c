@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What is done when there is no room for a message: it waits, or it is refused, or others
+ * go for it.
+ *
+ * Who makes room does it under the lock and takes it under the same hold, so that nobody
+ * comes between, and what goes for a message goes for that one. Only large messages may
+ * need more than can be thrown away in one hold. What was sent since the call began, or
+ * since it was woken, stays.
+ *
+ * Who found nothing that might go waits for room, as everybody, and for what arrives: what
+ * is sent, put back, or due. Readers are told of that. So from the first time on the
+ * queue has a lookout in their line, which is there though nobody waits: see
+ * weir_line_wake_up().
+ */
+#include <linux/sched.h>
+
+#include "queue_reserve.h"
+#include "trace.h"
+
+/* Messages that go before others get the lock. */
+#define WEIR_GO_CHUNK 128
+
+/* So much, or less, may be in a queue. */
+struct weir_target {
+	u64 held;
+	u64 units;
+};
+
+bool weir_queue_has_room(const struct weir_queue *queue, u64 size)
+{
+	return READ_ONCE(queue->held) < READ_ONCE(queue->max_messages) &&
+	       READ_ONCE(queue->units) + weir_units(size) <= READ_ONCE(queue->max_units);
+}
+
+bool weir_lack_is_over(const struct weir_queue *queue, u64 arg)
+{
+	const struct weir_lack *lack = (const void *)(uintptr_t)arg;
+
+	if (READ_ONCE(queue->when_full) != lack->when_full)
+		return true;
+	if (lack->pieces ? READ_ONCE(queue->freed) != lack->freed :
+			   weir_queue_has_room(queue, lack->size))
+		return true;
+	return weir_queue_makes_room(queue) && weir_queue_arrivals(queue) != lack->arrivals;
+}
+
+/* Whether @queue has a lookout from now on, and had none. */
+static bool weir_queue_look_out(struct weir_queue *queue)
+{
+	return weir_line_watch(&queue->readers, &queue->lookout, queue);
+}
+
+static bool weir_queue_may_write(const struct weir_queue *queue)
+{
+	return weir_queue_has_room(queue, 1) ||
+	       (weir_queue_makes_room(queue) && READ_ONCE(queue->depth));
+}
+
+bool weir_queue_writable(struct weir_queue *queue)
+{
+	if (weir_queue_may_write(queue))
+		return true;
+	return weir_queue_makes_room(queue) && weir_queue_look_out(queue) &&
+	       weir_queue_may_write(queue);
+}
+
+int weir_queue_wait_for_room(struct weir_queue *queue, weir_ready_t ready, u64 arg,
+			     struct weir_patience *patience)
+{
+	if (READ_ONCE(queue->when_full) == WEIR_WHEN_FULL_REJECT)
+		return -EAGAIN;
+	return weir_queue_wait(queue, &queue->writers, ready, arg, patience);
+}
+
+/* What may be left that the messages from @next to @end have room. */
+static struct weir_target weir_target(const struct weir_queue *queue,
+				      const struct weir_message *next,
+				      const struct weir_message *end, bool pieces)
+{
+	const u64 most = pieces ? queue->units : queue->max_units;
+	u64 count = end - next, units = 0;
+
+	for (; next < end; next++)
+		units += weir_units(weir_message_size(next));
+	return (struct weir_target){
+		.held = pieces ? U64_MAX : queue->max_messages - min(count, queue->max_messages),
+		.units = most - min(units, most),
+	};
+}
+
+static bool weir_target_met(const struct weir_queue *queue, const struct weir_target *target,
+			    const struct weir_freed *freed)
+{
+	return queue->held - freed->entries <= target->held &&
+	       queue->units - freed->units <= target->units;
+}
+
+/* Adds @entry to what would be free if it went: whether that is enough. */
+static bool weir_would_do(const struct weir_queue *queue, const struct weir_target *target,
+			  const struct weir_entry *entry, struct weir_freed *freed)
+{
+	if (!entry->pins) {
+		freed->entries++;
+		freed->units += weir_units(entry->size);
+	}
+	return weir_target_met(queue, target, freed);
+}
+
+/* Whether @target would be met if all went, where these are not many. */
+static bool weir_target_can_be_met(const struct weir_queue *queue,
+				   const struct weir_target *target)
+{
+	const struct weir_entry *entry;
+	struct weir_freed freed = {};
+	struct rb_node *node;
+
+	if (queue->depth >= WEIR_GO_CHUNK || queue->behind)
+		return true;
+	for (entry = queue->ready.first; entry; entry = entry->next) {
+		if (weir_would_do(queue, target, entry, &freed))
+			return true;
+	}
+	for (node = rb_first_cached(&queue->ranked); node; node = rb_next(node)) {
+		entry = rb_entry(node, struct weir_entry, node);
+		if (weir_would_do(queue, target, entry, &freed))
+			return true;
+	}
+	return false;
+}
+
+/* Throws away some, until @target is met: how many. */
+static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_target *target, u64 end)
+{
+	struct weir_freed freed = {};
+	struct weir_entry *entry;
+	u32 n;
+
+	lockdep_assert_held(&queue->lock);
+	for (n = 0; n < WEIR_GO_CHUNK && !weir_target_met(queue, target, &freed); n++) {
+		entry = weir_queue_oldest(queue);
+		if (!entry || entry->offset >= end)
+			break;
+		trace_weir_drop(queue, entry);
+		weir_queue_unlist_next(queue, entry);
+		weir_entry_tell(queue, entry, WEIR_OUTCOME_DROPPED, NULL);
+		weir_entry_gone(queue, entry, &freed);
+	}
+	weir_queue_freed(queue, &freed);
+	WRITE_ONCE(queue->depth, queue->depth - n);
+	queue->dropped += n;
+	return n;
+}
+
+/* What is ready goes, if that does: how many, for messages from @next on. */
+static u32 weir_queue_drop_for(struct weir_queue *queue, const struct weir_message *next,
+			       const struct weir_message *end, struct weir_lack *lack)
+{
+	struct weir_target target = weir_target(queue, next, next + 1, lack->pieces);
+	u32 n = 0;
+
+	if (!lack->end)
+		lack->end = queue->next_offset;
+	if (weir_target_can_be_met(queue, &target)) {
+		if (!lack->pieces)
+			target = weir_target(queue, next, end, false);
+		n = weir_queue_drop_some(queue, &target, lack->end);
+	}
+	lack->arrivals = weir_queue_arrivals(queue);
+	return n;
+}
+
+int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *messages,
+			 u32 count, struct weir_chain *drafts, struct weir_rest *rest,
+			 struct weir_lack *lack)
+{
+	bool all = false;
+	u32 n;
+
+	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)
+		return -EAGAIN;
+	spin_lock(&queue->lock);
+	n = weir_queue_drop_for(queue, messages + rest->done, messages + count, lack);
+	if (n)
+		all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, false);
+	spin_unlock(&queue->lock);
+	/* Nothing went. From now on it is told of what arrives, so it has to look again. */
+	if (!n)
+		return weir_queue_look_out(queue) ? 0 : -EAGAIN;
+	/* There may be more room than it takes, and another one of a key to be delivered. */
+	weir_queue_wake_writers(queue);
+	cond_resched();
+	return all ? count : 0;
+}
