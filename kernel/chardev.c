@@ -41,7 +41,7 @@ static int weir_chardev_release(struct inode *inode, struct file *file)
 static void weir_chardev_patience(struct weir_patience *patience, const struct file *file,
 				  bool nowait)
 {
-	weir_patience_init(patience, nowait || file->f_flags & O_NONBLOCK, false, -1);
+	weir_patience_init(patience, nowait || file->f_flags & O_NONBLOCK, nowait, -1);
 }
 
 /* read(2) and write(2), without the iterator; what else there is has one. */
@@ -81,11 +81,14 @@ static ssize_t weir_chardev_write_iter(struct kiocb *iocb, struct iov_iter *from
 {
 	struct weir_patience patience __uninitialized;
 	struct weir_queue_file *qfile = iocb->ki_filp->private_data;
+	ssize_t ret;
 
 	if (!iov_iter_count(from))
 		return 0;
 	weir_chardev_patience(&patience, iocb->ki_filp, iocb->ki_flags & IOCB_NOWAIT);
-	return weir_queue_write(qfile->queue, from, iocb->ki_filp->f_cred, &patience);
+	ret = weir_queue_write(qfile->queue, from, iocb->ki_filp->f_cred, &patience);
+	/* Who may not wait, not even for a burial, comes again. */
+	return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;
 }
 
 static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *table)

@@ -148,6 +148,9 @@ struct weir_queue {
 	struct weir_chain dying;
 	bool heir_changes;		/* nothing is buried meanwhile */
 	u64 nr_dying;
+	u64 dying_units;		/* of these */
+	u32 burials_failed;		/* for now; how often */
+	bool stuck;			/* the last one, and nothing was buried since */
 	u64 pinned;
 	u64 pinning;			/* pins, of all consumers, 1 with @heads, and @bonded:
 					 * what is settled is looked at one by one

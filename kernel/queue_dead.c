@@ -54,6 +54,7 @@ void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 		weir_queue_bury(queue);
 	weir_chain_add_row(&queue->dying, entry, entry);
 	queue->nr_dying++;
+	queue->dying_units += weir_units(entry->size);
 }
 
 void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
@@ -76,6 +77,7 @@ static const char *const weir_death_reasons[] = {
 	[WEIR_DEAD_DELIVERIES] = "deliveries",
 	[WEIR_DEAD_TERM] = "term",
 	[WEIR_DEAD_EXPIRED] = "expired",
+	[WEIR_DEAD_FULL] = "full",
 };
 
 /* How the name of a header that tells of a death begins, and of the first that each adds. */
@@ -268,9 +270,11 @@ static void weir_dead_gone(struct weir_queue *queue, enum weir_outcome outcome,
 
 	weir_entry_tell(queue, entry, outcome, entry->who);
 	weir_dead_forget(entry);
-	weir_entry_gone(queue, entry, freed);
 	queue->nr_dying--;
-	queue->dead_letters++;
+	queue->dying_units -= weir_units(entry->size);
+	weir_entry_gone(queue, entry, freed);
+	WRITE_ONCE(queue->dead_letters, queue->dead_letters + 1);
+	WRITE_ONCE(queue->stuck, false);
 	weir_queue_freed(queue, freed);
 }
 
@@ -340,6 +344,16 @@ static int weir_dead_bequeath(struct weir_queue *queue, const struct weir_entry 
 	return weir_dead_move(queue, heir, &drafts);
 }
 
+/* Nothing more can be buried for now: who waits for it is told. */
+static void weir_burial_failed(struct weir_queue *queue)
+{
+	spin_lock(&queue->lock);
+	WRITE_ONCE(queue->burials_failed, queue->burials_failed + 1);
+	WRITE_ONCE(queue->stuck, true);
+	spin_unlock(&queue->lock);
+	weir_queue_wake_writers(queue);
+}
+
 static void weir_queue_bury_work(struct work_struct *work)
 {
 	struct weir_queue *queue = container_of(to_delayed_work(work), struct weir_queue,
@@ -355,8 +369,11 @@ static void weir_queue_bury_work(struct work_struct *work)
 			weir_dead_discard(queue);
 		cond_resched();
 	}
+	if (!ret)
+		return;
+	weir_burial_failed(queue);
 	/* Full, or without memory. Where the heir is gone, ALTER goes on. */
-	if (ret && ret != -ESHUTDOWN)
+	if (ret != -ESHUTDOWN)
 		queue_delayed_work(system_unbound_wq, &queue->burial, WEIR_BURY_AGAIN);
 }
 

@@ -8,6 +8,10 @@
  * need more than can be thrown away in one hold. What was sent since the call began, or
  * since it was woken, stays.
  *
+ * To be buried takes longer than to be thrown away: a copy has to be made. So who makes
+ * others die waits for the burial, for as long as it gets on: also who does not wait for
+ * consumers. What is dying already counts as room that comes.
+ *
  * Who found nothing that might go waits for room, as everybody, and for what arrives: what
  * is sent, put back, or due. Readers are told of that. So from the first time on the
  * queue has a lookout in their line, which is there though nobody waits: see
@@ -20,12 +24,6 @@
 
 /* Messages that go before others get the lock. */
 #define WEIR_GO_CHUNK 128
-
-/* So much, or less, may be in a queue. */
-struct weir_target {
-	u64 held;
-	u64 units;
-};
 
 bool weir_queue_has_room(const struct weir_queue *queue, u64 size)
 {
@@ -54,7 +52,8 @@ static bool weir_queue_look_out(struct weir_queue *queue)
 static bool weir_queue_may_write(const struct weir_queue *queue)
 {
 	return weir_queue_has_room(queue, 1) ||
-	       (weir_queue_makes_room(queue) && READ_ONCE(queue->depth));
+	       (weir_queue_makes_room(queue) && READ_ONCE(queue->depth) &&
+		!READ_ONCE(queue->stuck));
 }
 
 bool weir_queue_writable(struct weir_queue *queue)
@@ -96,6 +95,12 @@ static bool weir_target_met(const struct weir_queue *queue, const struct weir_ta
 	       queue->units - freed->units <= target->units;
 }
 
+/* What is dying will be free. */
+static struct weir_freed weir_freed_by_burial(const struct weir_queue *queue)
+{
+	return (struct weir_freed){ .entries = queue->nr_dying, .units = queue->dying_units };
+}
+
 /* Adds @entry to what would be free if it went: whether that is enough. */
 static bool weir_would_do(const struct weir_queue *queue, const struct weir_target *target,
 			  const struct weir_entry *entry, struct weir_freed *freed)
@@ -112,7 +117,7 @@ static bool weir_target_can_be_met(const struct weir_queue *queue,
 				   const struct weir_target *target)
 {
 	const struct weir_entry *entry;
-	struct weir_freed freed = {};
+	struct weir_freed freed = weir_freed_by_burial(queue);
 	struct rb_node *node;
 
 	if (queue->depth >= WEIR_GO_CHUNK || queue->behind)
@@ -152,22 +157,94 @@ static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_targ
 	return n;
 }
 
-/* What is ready goes, if that does: how many, for messages from @next on. */
-static u32 weir_queue_drop_for(struct weir_queue *queue, const struct weir_message *next,
-			       const struct weir_message *end, struct weir_lack *lack)
+/* Lets some die, until @target is met when all is buried that is dying: how many. */
+static u32 weir_queue_kill_some(struct weir_queue *queue, const struct weir_target *target,
+				u64 end)
 {
-	struct weir_target target = weir_target(queue, next, next + 1, lack->pieces);
+	struct weir_freed freed = weir_freed_by_burial(queue);
+	struct weir_entry *entry;
+	u32 n;
+
+	lockdep_assert_held(&queue->lock);
+	for (n = 0; n < WEIR_GO_CHUNK && !weir_target_met(queue, target, &freed); n++) {
+		entry = weir_queue_oldest(queue);
+		if (!entry || entry->offset >= end)
+			break;
+		weir_queue_unlist_next(queue, entry);
+		WRITE_ONCE(queue->depth, queue->depth - 1);
+		weir_entry_die(queue, entry, WEIR_DEAD_FULL, NULL, NULL);
+		freed = weir_freed_by_burial(queue);
+	}
+	return n;
+}
+
+/* What is ready goes, if that does: how many, for messages from @next on. */
+static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message *next,
+			     const struct weir_message *end, struct weir_lack *lack)
+{
 	u32 n = 0;
 
 	if (!lack->end)
 		lack->end = queue->next_offset;
-	if (weir_target_can_be_met(queue, &target)) {
+	lack->target = weir_target(queue, next, next + 1, lack->pieces);
+	if (weir_target_can_be_met(queue, &lack->target)) {
 		if (!lack->pieces)
-			target = weir_target(queue, next, end, false);
-		n = weir_queue_drop_some(queue, &target, lack->end);
+			lack->target = weir_target(queue, next, end, false);
+		if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)
+			n = weir_queue_kill_some(queue, &lack->target, lack->end);
+		else
+			n = weir_queue_drop_some(queue, &lack->target, lack->end);
 	}
 	lack->arrivals = weir_queue_arrivals(queue);
 	return n;
+}
+
+/* Whether what was dying when @lack was noted is buried, or enough of it, or cannot be. */
+static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
+{
+	const struct weir_lack *lack = (const void *)(uintptr_t)arg;
+
+	return READ_ONCE(queue->dead_letters) >= lack->dead_letters ||
+	       READ_ONCE(queue->burials_failed) != lack->burials_failed ||
+	       (READ_ONCE(queue->held) <= lack->target.held &&
+		READ_ONCE(queue->units) <= lack->target.units);
+}
+
+/* Lets others die for messages from @next on: whether a burial is to be waited for. */
+static bool weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
+				const struct weir_message *end, struct weir_lack *lack)
+{
+	bool none;
+
+	guard(spinlock)(&queue->lock);
+	none = !weir_queue_let_go(queue, next, end, lack);
+	/* What dies otherwise is waited for, but not again and again. */
+	if (none && (lack->credited || !queue->nr_dying))
+		return false;
+	lack->credited = none;
+	lack->dead_letters = queue->dead_letters + queue->nr_dying;
+	lack->burials_failed = queue->burials_failed;
+	return true;
+}
+
+/* As weir_queue_make_room(), where what goes is buried. */
+static int weir_queue_bury_for(struct weir_queue *queue, const struct weir_message *next,
+			       const struct weir_message *end, struct weir_lack *lack)
+{
+	struct weir_patience until = { .timeout_ns = -1, .elsewhere = lack->elsewhere };
+	int ret;
+
+	if (!weir_queue_kill_for(queue, next, end, lack))
+		return weir_queue_look_out(queue) ? 0 : -EAGAIN;
+	/* At once, even if it has failed not long ago. */
+	weir_queue_bury(queue);
+	ret = weir_queue_wait(queue, &queue->writers, weir_lack_is_buried, (uintptr_t)lack,
+			      &until);
+	/* It may have waited in the place of one for whom there is room, or no hope. */
+	weir_queue_wake_writers(queue);
+	if (!ret && READ_ONCE(queue->burials_failed) != lack->burials_failed)
+		return -EAGAIN;
+	return ret;
 }
 
 int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *messages,
@@ -176,11 +253,19 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 {
 	bool all = false;
 	u32 n;
+	int ret;
 
+	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER) {
+		ret = weir_queue_bury_for(queue, messages + rest->done, messages + count, lack);
+		if (ret)
+			return ret;
+		all = weir_queue_try_reserve(queue, messages, count, drafts, rest, false);
+		return all ? count : 0;
+	}
 	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)
 		return -EAGAIN;
 	spin_lock(&queue->lock);
-	n = weir_queue_drop_for(queue, messages + rest->done, messages + count, lack);
+	n = weir_queue_let_go(queue, messages + rest->done, messages + count, lack);
 	if (n)
 		all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, false);
 	spin_unlock(&queue->lock);

@@ -24,7 +24,9 @@ int weir_policy_check(const struct weir_policy *policy)
 		return -EINVAL;
 	if (policy->priorities > WEIR_MAX_PRIORITIES ||
 	    policy->dedup_count > WEIR_MAX_DEDUP_COUNT ||
-	    policy->when_full > WEIR_WHEN_FULL_DROP_OLDEST)
+	    policy->when_full > WEIR_WHEN_FULL_DEAD_LETTER ||
+	    (policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
+	     !(policy->flags & WEIR_POLICY_DEAD_LETTER)))
 		return -EINVAL;
 	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
 		return -EINVAL;

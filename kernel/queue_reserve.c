@@ -78,6 +78,7 @@ static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_mes
 	int ret;
 
 	lack->end = 0;
+	lack->credited = false;
 	do {
 		ret = weir_queue_grow(queue, rest);
 		if (ret == -EAGAIN) {
@@ -95,7 +96,7 @@ int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message 
 			    u32 count, struct weir_patience *patience,
 			    struct weir_chain *drafts, struct weir_rest *rest)
 {
-	struct weir_lack lack;
+	struct weir_lack lack = { .elsewhere = patience->elsewhere };
 	bool waited = false;
 	int ret;
 

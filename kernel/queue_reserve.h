@@ -146,14 +146,26 @@ static __always_inline bool weir_queue_try_reserve(struct weir_queue *queue,
 	return all;
 }
 
+/* So much, or less, may be in a queue. */
+struct weir_target {
+	u64 held;
+	u64 units;
+};
+
 /* There is no room: what a sender lacks, and what was done about it. */
 struct weir_lack {
+	bool elsewhere;			/* he does not wait here, not even for a burial */
 	u32 when_full;			/* as the queue had it */
 	bool pieces;			/* there is room, in pieces that are too small */
 	u64 size;			/* of the next message, in bytes */
 	u64 freed;			/* queue->freed when the pieces were looked at */
 	u64 end;			/* what was sent before it may go; 0: not yet known */
 	u64 arrivals;			/* when nothing, or nothing more, might go */
+	/* Where what goes is buried: */
+	struct weir_target target;	/* what is to be */
+	bool credited;			/* what others let die was waited for */
+	u64 dead_letters;		/* queue->dead_letters when all is buried */
+	u32 burials_failed;		/* queue->burials_failed before that */
 };
 
 /* weir_queue_has_room() - whether a message of @size bytes would be within the limits */
@@ -163,7 +175,8 @@ bool weir_lack_is_over(const struct weir_queue *queue, u64 lack);
 /*
  * weir_queue_make_room() - others go for messages that have no room, if the queue has it so,
  * after a try that left @rest, and it is tried again: how many are reserved, all of them; 0,
- * and it is to be gone on; or -EAGAIN, and @lack says since when
+ * and it is to be gone on; or -EAGAIN, and @lack says since when; or the error of a wait
+ * for a burial. May sleep.
  */
 int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *messages,
 			 u32 count, struct weir_chain *drafts, struct weir_rest *rest,

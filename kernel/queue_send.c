@@ -585,7 +585,7 @@ static int weir_queue_draft_group(struct weir_queue *queue,
 	bool plain;
 	int ret;
 
-	weir_patience_init(&none, true, false, 0);
+	weir_patience_init(&none, true, room->elsewhere, 0);
 	ret = weir_queue_get_group(queue, group, messages, min_t(u32, count, WEIR_GROUP),
 				   &plain);
 	if (ret > 0)
@@ -625,10 +625,10 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 	struct weir_patience none;
 	int ret;
 
-	weir_patience_init(&none, true, false, 0);
+	weir_patience_init(&none, true, true, 0);
 	ret = weir_queue_reserve(queue, message, 1, &none, drafts, false);
 	if (ret < 0)
-		return ret;
+		return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;
 	ret = weir_draft_populate(queue, drafts->first);
 	if (!ret && weir_message_wishes(queue, message))
 		ret = weir_draft_wish(queue, drafts->first, message, drafts);

@@ -223,6 +223,7 @@ u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts
 /* What must be free in a queue that was too full, or more. */
 struct weir_room {
 	struct weir_queue *queue;	/* it */
+	bool elsewhere;			/* in: not even a burial is waited for here */
 	u32 when_full;			/* how it was then */
 	u64 freed;			/* its @freed when that was found out, or before */
 	u64 arrivals;			/* likewise */
@@ -250,7 +251,7 @@ static inline u64 weir_queue_arrivals(const struct weir_queue *queue)
 /* weir_queue_makes_room() - others may go, if the queue has it so */
 static inline bool weir_queue_makes_room(const struct weir_queue *queue)
 {
-	return READ_ONCE(queue->when_full) == WEIR_WHEN_FULL_DROP_OLDEST;
+	return READ_ONCE(queue->when_full) >= WEIR_WHEN_FULL_DROP_OLDEST;
 }
 
 /* weir_queue_wait_for_room() - as weir_queue_wait(), unless that is not to be */

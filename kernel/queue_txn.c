@@ -269,7 +269,7 @@ static int weir_txn_prepare(struct weir_deeds *all, struct weir_room *room,
 
 int weir_queue_txn(struct weir_deeds *all, struct weir_patience *patience)
 {
-	struct weir_room room;
+	struct weir_room room = { .elsewhere = patience->elsewhere };
 	int ret;
 
 	ret = weir_txn_add_queues(all);

@@ -50,6 +50,7 @@ static const char *const weir_when_full_words[] = {
 	[WEIR_WHEN_FULL_WAIT] = "wait",
 	[WEIR_WHEN_FULL_REJECT] = "reject",
 	[WEIR_WHEN_FULL_DROP_OLDEST] = "drop-oldest",
+	[WEIR_WHEN_FULL_DEAD_LETTER] = "dead-letter",
 };
 
 WEIR_ATTR(when_full, "%s", weir_when_full_words[info.policy.when_full]);

@@ -79,7 +79,7 @@ test_options() {
 	offers recv q --n = --name --no-settle
 	offers queue show q --l = --leases
 	offers queue create q --when-full w = wait
-	offers queue alter q --when-full '' = wait reject drop-oldest
+	offers queue alter q --when-full '' = wait reject drop-oldest dead-letter
 	offers_zsh
 }
 

@@ -251,6 +251,11 @@ test_when_full() {
 	equal when_full reject "$(weir queue show q | sed -n 's/^when_full  *//p')"
 	status 0 weir queue alter q --when-full wait
 	status 6 weir send q a b c --timeout 1ms
+	status 2 weir queue alter q --when-full dead-letter
+	weir queue create heir
+	status 0 weir queue alter q --when-full dead-letter --dead-letter heir
+	weir send q c
+	equal dead a "$(weir recv heir)"
 	status 2 weir queue alter q --when-full sometimes
 	grep -q "^weir: --when-full: 'sometimes' is not one of wait" err
 	weir queue destroy q --force

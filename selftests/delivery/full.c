@@ -26,6 +26,7 @@ TEST_F(queue, policy)
 	EXPECT_STREQ("drop-oldest", word);
 	EXPECT_EQ(-EINVAL, policy_alter(self->name, full_policy(~0U, 0)));
 	EXPECT_EQ(-EINVAL, policy_create("new", full_policy(4, 0)));
+	EXPECT_EQ(-EINVAL, policy_alter(self->name, full_policy(WEIR_WHEN_FULL_DEAD_LETTER, 0)));
 	ASSERT_EQ(0, policy_alter(self->name, full_policy(REJECTS, 0)));
 	raw_sysfs(self->name, "when_full", word, sizeof(word));
 	EXPECT_STREQ("reject", word);

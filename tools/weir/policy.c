@@ -13,7 +13,8 @@ static const struct kind kinds[] = {
 	{ "SIZE", "a size above 0, as 64K or 1G" },
 	{ "DURATION", "a time above 0 with its unit, as 500ms or 30s" },
 	{ "OCTAL", "a mode from 1 to 777, in octal" },
-	{ "wait|reject|drop-oldest", "one of wait, reject and drop-oldest" },
+	{ "wait|reject|drop-oldest|dead-letter",
+	  "one of wait, reject, drop-oldest and dead-letter" },
 };
 
 enum status bad_value(const struct args *args, enum option_id id)
@@ -69,6 +70,7 @@ static const char *const when_full_words[] = {
 	[WEIR_WHEN_FULL_WAIT] = "wait",
 	[WEIR_WHEN_FULL_REJECT] = "reject",
 	[WEIR_WHEN_FULL_DROP_OLDEST] = "drop-oldest",
+	[WEIR_WHEN_FULL_DEAD_LETTER] = "dead-letter",
 };
 
 const char *when_full_word(uint32_t when_full)
@@ -172,6 +174,9 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 		status = usage(args->verb,
 			       "--max-deliveries needs --dead-letter or --discard");
 	}
+	if (!status && policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
+	    !(policy->flags & WEIR_POLICY_DEAD_LETTER))
+		status = usage(args->verb, "--when-full dead-letter needs --dead-letter");
 	return status;
 }
 

@@ -25,6 +25,7 @@ static const char *reason_name(uint32_t reason)
 	case WEIR_DEAD_DELIVERIES: return "deliveries";
 	case WEIR_DEAD_TERM: return "term";
 	case WEIR_DEAD_EXPIRED: return "expired";
+	case WEIR_DEAD_FULL: return "full";
 	default: return "unknown";
 	}
 }

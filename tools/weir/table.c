@@ -44,7 +44,7 @@ const struct option_spec options[NR_OPTIONS] = {
 		"all may receive at a time" },
 	[OPT_NO_EXCLUSIVE] = { "no-exclusive", 0, NULL,
 		"many may have it open for receiving" },
-	[OPT_WHEN_FULL] = { "when-full", 0, "wait|reject|drop-oldest",
+	[OPT_WHEN_FULL] = { "when-full", 0, "wait|reject|drop-oldest|dead-letter",
 		"what becomes of a message without room [wait]" },
 	[OPT_KEYED] = { "keyed", 0, NULL,
 		"of messages with one key only one is out at a time" },

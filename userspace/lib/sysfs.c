@@ -107,6 +107,7 @@ static int read_when_full(int dir, uint32_t *when_full)
 		[WEIR_WHEN_FULL_WAIT] = "wait",
 		[WEIR_WHEN_FULL_REJECT] = "reject",
 		[WEIR_WHEN_FULL_DROP_OLDEST] = "drop-oldest",
+		[WEIR_WHEN_FULL_DEAD_LETTER] = "dead-letter",
 	};
 	char text[64];
 	int ret = read_file(dir, "when_full", text, sizeof(text));

@@ -253,7 +253,7 @@ struct weir_version {
  * says where it is to go, and so it is while the dead letter queue is full, or was altered
  * to be too small for it. A dead letter has these headers more, of text, behind its own:
  *
- *   weir-dead-reason      deliveries, term, expired
+ *   weir-dead-reason      deliveries, term, expired, full
  *   weir-dead-text        what SETTLE gave as the reason, if anything
  *   weir-dead-queue       where it died, and there
  *   weir-dead-offset      its offset,
@@ -273,7 +273,8 @@ struct weir_version {
  * first. Not what is leased, delayed, behind, dying, or still read by who was late. As
  * many go as all messages of a call need, duplicates too, and stay gone whatever becomes
  * of the call; none goes while fewer than 128 are ready, and all of them would not do.
- * Where none may go it is as with WEIR_WHEN_FULL_WAIT.
+ * Where none may go, or the dead letter queue takes none, it is as with
+ * WEIR_WHEN_FULL_WAIT.
  *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
@@ -303,11 +304,15 @@ struct weir_policy {
  * @WEIR_WHEN_FULL_REJECT: it is EAGAIN at once, however long he would wait. (IORING_OP_WRITE
  *                         then waits for EPOLLOUT, unless it is told not to.)
  * @WEIR_WHEN_FULL_DROP_OLDEST: others are thrown away for it
+ * @WEIR_WHEN_FULL_DEAD_LETTER: others die for it, with the reason "full"; that they are
+ *                         moved to the dead letter queue, which there has to be (EINVAL), is
+ *                         waited for by all, also by who does not wait for room
  */
 enum weir_when_full {
 	WEIR_WHEN_FULL_WAIT		= 0,
 	WEIR_WHEN_FULL_REJECT		= 1,
 	WEIR_WHEN_FULL_DROP_OLDEST	= 2,
+	WEIR_WHEN_FULL_DEAD_LETTER	= 3,
 };
 
 #define WEIR_MAX_PRIORITIES	32U
@@ -569,6 +574,7 @@ enum weir_dead_reason {
 	WEIR_DEAD_DELIVERIES	= 1,	/* it was delivered as often as it may be */
 	WEIR_DEAD_TERM		= 2,	/* it was given up: WEIR_TERM */
 	WEIR_DEAD_EXPIRED	= 3,	/* its time to live was over */
+	WEIR_DEAD_FULL		= 4,	/* it made room */
 };
 
 /* Bytes of a consumer's name with its NUL. */
