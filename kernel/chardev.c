@@ -108,7 +108,7 @@ static __poll_t weir_chardev_poll(struct file *file, struct poll_table_struct *t
 		return EPOLLERR | EPOLLHUP;
 	if ((file->f_mode & FMODE_READ) && weir_queue_readable(queue, (uintptr_t)qfile))
 		events |= EPOLLIN | EPOLLRDNORM;
-	if ((file->f_mode & FMODE_WRITE) && weir_queue_writable(queue))
+	if ((file->f_mode & FMODE_WRITE) && weir_queue_writable(queue, file->f_cred))
 		events |= EPOLLOUT | EPOLLWRNORM;
 	return events;
 }

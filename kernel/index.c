@@ -44,6 +44,9 @@ void weir_index_destroy(struct weir_index *index, struct weir_account *account)
 		weir_account_free(account, index->extras[i], PAGE_SIZE);
 		cond_resched();
 	}
+	/* It may have been made for a segment that never came. */
+	if (index->extras && i < index->max_segments)
+		weir_account_free(account, index->extras[i], PAGE_SIZE);
 	weir_bits_destroy(&index->some, account);
 	weir_bits_destroy(&index->whole, account);
 	weir_account_free(account, index->leased,

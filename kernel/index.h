@@ -46,6 +46,7 @@ struct weir_bonds;
 struct weir_consumer;
 struct weir_once;
 struct weir_reason;
+struct weir_share;
 struct weir_who;
 
 /**
@@ -133,7 +134,8 @@ struct weir_extra {
 	u32 next;			/* a head: 1 + the slot of another one; or 0 */
 	bool head;
 	struct weir_bonds *bonds;	/* see queue_bonds.h; or NULL */
-	u64 reserved[3];
+	struct weir_share *share;	/* see queue_share.c; in some queues of every message */
+	u64 reserved[2];
 };
 
 #define WEIR_SEGMENT_SLOTS (PAGE_SIZE / sizeof(struct weir_desc))

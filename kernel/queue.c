@@ -29,6 +29,7 @@ static void weir_queue_release(struct device *dev)
 	weir_producers_destroy(&queue->producers, &queue->object.account);
 	weir_ids_destroy(&queue->ids, &queue->object.account);
 	weir_queue_key_exit(queue);
+	weir_queue_share_exit(queue);
 	weir_pool_destroy(&queue->pool, &queue->object.account);
 	weir_index_destroy(&queue->index, &queue->object.account);
 	weir_address_put(queue->address);
@@ -135,6 +136,7 @@ static int weir_queue_init(struct weir_queue *queue)
 		ret = weir_queue_key_init(queue);
 	if (ret)
 		return ret;
+	weir_queue_share_init(queue);
 	return weir_pool_init(&queue->pool, account, queue->max_units * WEIR_ALIGN);
 }
 

@@ -32,7 +32,8 @@
  *
  * Files: queue.c makes and ends a queue, queue_reserve.c, queue_send.c, queue_fetch.c,
  * queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
- * them), queue_full.c what is done when there is no room, queue_txn.c what is done in
+ * them), queue_full.c what is done when there is no room, queue_share.c whose that is,
+ * queue_txn.c what is done in
  * several queues at once, queue_once.c what is not to be taken twice, queue_key.c what
  * waits for others, queue_time.c and queue_pin.c what happens when time is over,
  * queue_dead.c what becomes of dead messages, queue_policy.c
@@ -93,6 +94,8 @@ struct weir_queue {
 	/* The policy: written under lock, the first four read without. */
 	u64 max_messages;
 	u64 max_units;
+	u64 limit_messages;		/* what is reserved up to without a further look: these */
+	u64 limit_units;		/* two; or 0, see queue_share.c; read under lock */
 	u64 lease_ns;			/* WEIR_UNLIMITED: no end */
 	u32 max_size;			/* of a message, in bytes */
 	u32 max_deliveries;		/* 0: any number */
@@ -167,6 +170,8 @@ struct weir_queue {
 	u64 purged;
 	u64 dropped;			/* thrown away for others */
 	u64 dead_letters;		/* moved or thrown away */
+	struct rb_root shares;		/* of users, by uid; see queue_share.c */
+	struct list_head idle_shares;	/* those of which nothing is left */
 	u64 freed;			/* entries, ever; tells that space was freed */
 	u64 arrived;			/* became RANKED, or let go of: see queue_full.c */
 	u64 consumers;
@@ -427,8 +432,8 @@ ssize_t weir_queue_write_plain(struct weir_queue *queue, const void __user *from
 
 /* queue_full.c */
 
-/* weir_queue_writable() - whether there is room for a small message, or would be made */
-bool weir_queue_writable(struct weir_queue *queue);
+/* weir_queue_writable() - whether a small message of @cred's has room, or that would be made */
+bool weir_queue_writable(struct weir_queue *queue, const struct cred *cred);
 
 /* queue_once.c */
 

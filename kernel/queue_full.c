@@ -17,6 +17,7 @@
  * queue has a lookout in their line, which is there though nobody waits: see
  * weir_line_wake_up().
  */
+#include <linux/cred.h>
 #include <linux/sched.h>
 
 #include "queue_reserve.h"
@@ -31,6 +32,13 @@ bool weir_queue_has_room(const struct weir_queue *queue, u64 size)
 	       READ_ONCE(queue->units) + weir_units(size) <= READ_ONCE(queue->max_units);
 }
 
+static bool weir_lack_has_room(const struct weir_queue *queue, const struct weir_lack *lack)
+{
+	if (lack->share)
+		return weir_share_has_room(queue, lack->share, 1, weir_units(lack->size));
+	return weir_queue_has_room(queue, lack->size);
+}
+
 bool weir_lack_is_over(const struct weir_queue *queue, u64 arg)
 {
 	const struct weir_lack *lack = (const void *)(uintptr_t)arg;
@@ -38,7 +46,7 @@ bool weir_lack_is_over(const struct weir_queue *queue, u64 arg)
 	if (READ_ONCE(queue->when_full) != lack->when_full)
 		return true;
 	if (lack->pieces ? READ_ONCE(queue->freed) != lack->freed :
-			   weir_queue_has_room(queue, lack->size))
+			   weir_lack_has_room(queue, lack))
 		return true;
 	return weir_queue_makes_room(queue) && weir_queue_arrivals(queue) != lack->arrivals;
 }
@@ -56,8 +64,10 @@ static bool weir_queue_may_write(const struct weir_queue *queue)
 		!READ_ONCE(queue->stuck));
 }
 
-bool weir_queue_writable(struct weir_queue *queue)
+bool weir_queue_writable(struct weir_queue *queue, const struct cred *cred)
 {
+	if (weir_queue_is_fair(queue))
+		return weir_share_is_writable(queue, __kuid_val(cred->euid));
 	if (weir_queue_may_write(queue))
 		return true;
 	return weir_queue_makes_room(queue) && weir_queue_look_out(queue) &&

@@ -38,7 +38,7 @@ int weir_queue_key_init(struct weir_queue *queue)
 	get_random_bytes(&queue->secret, sizeof(queue->secret));
 	queue->heads = heads;
 	queue->nr_heads = n;
-	queue->pinning = 1;
+	queue->pinning++;
 	weir_line_watch(&queue->writers, &queue->watch, queue);
 	return 0;
 }

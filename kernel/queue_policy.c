@@ -9,6 +9,7 @@
 int weir_policy_check(const struct weir_policy *policy)
 {
 	const u32 turns = WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE;
+	const u32 others = policy->when_full >= WEIR_WHEN_FULL_DROP_OLDEST;
 	const u32 ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
 
 	if (policy->max_messages > WEIR_MAX_MESSAGES ||
@@ -18,7 +19,7 @@ int weir_policy_check(const struct weir_policy *policy)
 				  policy->max_bytes > WEIR_MAX_BYTES))
 		return -EINVAL;
 	if (policy->flags & ~(WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD |
-			      WEIR_POLICY_KEYED | turns) ||
+			      WEIR_POLICY_KEYED | WEIR_POLICY_FAIR_SHARE | turns) ||
 	    hweight32(ends) > 1 || (policy->flags & turns) == turns ||
 	    (policy->max_deliveries && !ends))
 		return -EINVAL;
@@ -27,6 +28,9 @@ int weir_policy_check(const struct weir_policy *policy)
 	    policy->when_full > WEIR_WHEN_FULL_DEAD_LETTER ||
 	    (policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
 	     !(policy->flags & WEIR_POLICY_DEAD_LETTER)))
+		return -EINVAL;
+	/* Within a share there is room, and above it nobody else's goes. */
+	if (others && policy->flags & WEIR_POLICY_FAIR_SHARE)
 		return -EINVAL;
 	if (policy->backoff_ns > WEIR_UNLIMITED || policy->backoff_max_ns > WEIR_UNLIMITED)
 		return -EINVAL;
@@ -74,7 +78,12 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	if (!(policy->flags & WEIR_POLICY_SINGLE_ACTIVE))
 		WRITE_ONCE(queue->active, NULL);
 	queue->careful = policy->prefetch ||
-			 policy->flags & (WEIR_POLICY_KEYED | WEIR_POLICY_SINGLE_ACTIVE);
+			 policy->flags & (WEIR_POLICY_KEYED | WEIR_POLICY_SINGLE_ACTIVE |
+					  WEIR_POLICY_FAIR_SHARE);
+	queue->limit_messages = queue->max_messages;
+	queue->limit_units = queue->max_units;
+	if (policy->flags & WEIR_POLICY_FAIR_SHARE)
+		queue->limit_messages = 0;
 }
 
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
@@ -154,7 +163,8 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 	if (weir_policy_messages(policy) > queue->most_messages ||
 	    weir_policy_units(policy) > queue->most_units ||
 	    weir_policy_dedup_count(policy) > queue->most_dedup ||
-	    (policy->flags ^ READ_ONCE(queue->policy_flags)) & WEIR_POLICY_KEYED)
+	    (policy->flags ^ READ_ONCE(queue->policy_flags)) &
+	    (WEIR_POLICY_KEYED | WEIR_POLICY_FAIR_SHARE))
 		return -EINVAL;
 	if (weir_queue_inherits(queue, heir))
 		return -ELOOP;

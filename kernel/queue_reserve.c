@@ -4,17 +4,39 @@
 
 #include "queue_reserve.h"
 
+/* Where messages have shares, each has a struct weir_extra: that of the next segment. */
+static int weir_queue_need_extra(struct weir_queue *queue)
+{
+	const u32 nr = READ_ONCE(queue->index.nr_segments);
+
+	if (!weir_queue_is_fair(queue) || nr == queue->index.max_segments)
+		return 0;
+	return weir_index_need_extra(&queue->index, &queue->object.account,
+				     nr * WEIR_SEGMENT_SLOTS);
+}
+
+static bool weir_queue_has_extra(const struct weir_queue *queue)
+{
+	return !weir_queue_is_fair(queue) || weir_index_is_most(&queue->index) ||
+	       queue->index.extras[queue->index.nr_segments];
+}
+
 /* 0: it grew, through us or somebody else, so it is worth another try; or -errno. */
 static int weir_queue_grow_index(struct weir_queue *queue)
 {
 	struct weir_segment *segment;
 	bool added;
+	int ret;
 
+	ret = weir_queue_need_extra(queue);
+	if (ret)
+		return ret;
 	segment = weir_segment_new(&queue->object.account);
 	if (IS_ERR(segment))
 		return PTR_ERR(segment);
 	spin_lock(&queue->lock);
-	added = weir_index_add(&queue->index, segment);
+	/* Others may have added the one for which there is that. */
+	added = weir_queue_has_extra(queue) && weir_index_add(&queue->index, segment);
 	spin_unlock(&queue->lock);
 	if (!added)
 		weir_segment_free(segment, &queue->object.account);
@@ -67,6 +89,15 @@ static void weir_lack_begin(const struct weir_queue *queue, const struct weir_me
 	rest->seek = 0;
 }
 
+static bool weir_queue_try_again(struct weir_queue *queue, const struct weir_message *messages,
+				 u32 count, struct weir_chain *drafts, struct weir_rest *rest,
+				 struct weir_lack *lack)
+{
+	if (lack->share)
+		return weir_share_try_reserve(queue, lack->share, messages, count, drafts, rest);
+	return weir_queue_try_reserve(queue, messages, count, drafts, rest, false);
+}
+
 /*
  * Goes on after a try that left @rest: how many are reserved, or an error; -EAGAIN
  * fills in what is lacking.
@@ -85,39 +116,62 @@ static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_mes
 			weir_lack_begin(queue, &messages[rest->done], rest, lack);
 			ret = weir_queue_make_room(queue, messages, count, drafts, rest, lack);
 		} else if (!ret &&
-			   weir_queue_try_reserve(queue, messages, count, drafts, rest, false)) {
+			   weir_queue_try_again(queue, messages, count, drafts, rest, lack)) {
 			ret = count;
 		}
 	} while (!ret);
 	return ret > 0 ? ret : rest->done ?: ret;
 }
 
-int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message *messages,
-			    u32 count, struct weir_patience *patience,
-			    struct weir_chain *drafts, struct weir_rest *rest)
+/* As weir_queue_reserve_slow(), where @lack has the share, if there are such. */
+static int weir_queue_reserve_later(struct weir_queue *queue,
+				    const struct weir_message *messages, u32 count,
+				    struct weir_patience *patience, struct weir_chain *drafts,
+				    struct weir_rest *rest, struct weir_lack *lack)
 {
-	struct weir_lack lack = { .elsewhere = patience->elsewhere };
 	bool waited = false;
 	int ret;
 
 	for (;;) {
-		ret = weir_queue_reserve_on(queue, messages, count, drafts, rest, &lack);
+		ret = weir_queue_reserve_on(queue, messages, count, drafts, rest, lack);
 		if (ret != -EAGAIN)
 			break;
 		/* What does not do for this one may do for the next. */
 		if (waited)
 			weir_queue_wake_writers(queue);
-		ret = weir_queue_wait_for_room(queue, weir_lack_is_over, (uintptr_t)&lack,
+		ret = weir_queue_wait_for_room(queue, weir_lack_is_over, (uintptr_t)lack,
 					       patience);
 		if (ret)
 			break;
 		waited = true;
 		ret = count;
-		if (weir_queue_try_reserve(queue, messages, count, drafts, rest, false))
+		if (weir_queue_try_again(queue, messages, count, drafts, rest, lack))
 			break;
 	}
 	/* One was woken for perhaps much room, and wakes the next. */
 	if (waited)
 		weir_queue_wake_writers(queue);
+	return ret;
+}
+
+int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message *messages,
+			    u32 count, const struct weir_sender *sender,
+			    struct weir_patience *patience, struct weir_chain *drafts,
+			    struct weir_rest *rest)
+{
+	struct weir_lack lack = { .elsewhere = patience->elsewhere };
+	int ret = count;
+
+	if (!weir_queue_is_fair(queue))
+		return weir_queue_reserve_later(queue, messages, count, patience, drafts, rest,
+						&lack);
+	lack.share = weir_share_get(queue, (u32)sender->ids);
+	if (IS_ERR(lack.share))
+		return PTR_ERR(lack.share);
+	/* Nobody has looked at it yet. */
+	if (!weir_queue_try_again(queue, messages, count, drafts, rest, &lack))
+		ret = weir_queue_reserve_later(queue, messages, count, patience, drafts, rest,
+					       &lack);
+	weir_share_put(queue, lack.share);
 	return ret;
 }

@@ -33,6 +33,17 @@ static inline u32 weir_message_size(const struct weir_message *message)
 	return message->len + message->key_len;
 }
 
+/* Up to what may be reserved. */
+struct weir_limits {
+	u64 messages;
+	u64 units;
+};
+
+static inline struct weir_limits weir_queue_limits(const struct weir_queue *queue)
+{
+	return (struct weir_limits){ queue->limit_messages, queue->limit_units };
+}
+
 /*
  * Reserves for up to @count messages slots that are side by side, and places: how
  * many, and why not more in @stop. @plain: they have a payload, and nothing else.
@@ -41,18 +52,19 @@ static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
 						  const struct weir_message *message,
 						  u32 count, struct weir_chain *drafts,
 						  u32 *seek, enum weir_stop *stop,
+						  const struct weir_limits limits,
 						  const bool plain)
 {
-	u64 room = queue->max_units - queue->units;
+	u64 room = limits.units - queue->units;
 	struct weir_entry *first, *entry, *end;
 	struct weir_takes takes;
 	u32 slot, n;
 
 	*stop = WEIR_FULL;
 	/* More than full, if the limits were altered. */
-	if (unlikely(queue->held >= queue->max_messages || queue->units > queue->max_units))
+	if (unlikely(queue->held >= limits.messages || queue->units > limits.units))
 		return 0;
-	count = min_t(u64, count, queue->max_messages - queue->held);
+	count = min_t(u64, count, limits.messages - queue->held);
 	n = weir_index_take(&queue->index, count, &slot);
 	*stop = WEIR_NO_SLOT;
 	if (unlikely(!n))
@@ -82,7 +94,7 @@ static __always_inline u32 weir_queue_reserve_row(struct weir_queue *queue,
 		entry++;
 	}
 	weir_pool_take_end(&queue->pool, &takes);
-	WRITE_ONCE(queue->units, queue->max_units - room);
+	WRITE_ONCE(queue->units, limits.units - room);
 	if (unlikely(entry != end)) {
 		n = entry - first;
 		weir_index_put(&queue->index, slot + n, end - entry);
@@ -103,6 +115,16 @@ struct weir_rest {
 	u64 freed;			/* queue->freed when that search began */
 };
 
+/* An attempt stopped, as @rest says: the rest of what it left. Under the lock. */
+static inline void weir_queue_note_rest(const struct weir_queue *queue, struct weir_rest *rest,
+					bool goes_on)
+{
+	if (!goes_on)
+		rest->freed = queue->freed;
+	rest->most = rest->stop == WEIR_NO_SLOT ? weir_index_is_most(&queue->index) :
+						  weir_pool_is_most(&queue->pool);
+}
+
 /* As weir_queue_try_reserve(), under the lock. */
 static __always_inline bool weir_queue_reserve_rows(struct weir_queue *queue,
 						    const struct weir_message *messages,
@@ -119,16 +141,14 @@ static __always_inline bool weir_queue_reserve_rows(struct weir_queue *queue,
 		if (unlikely(queue->dead))
 			break;
 		done += weir_queue_reserve_row(queue, messages + done, count - done, drafts,
-					       &rest->seek, &stop, plain);
+					       &rest->seek, &stop, weir_queue_limits(queue),
+					       plain);
 		if (likely(done == count))
 			return true;
 	} while (stop == WEIR_ENOUGH);
-	if (!goes_on || done > rest->done)
-		rest->freed = queue->freed;
-	rest->done = done;
 	rest->stop = stop;
-	rest->most = stop == WEIR_NO_SLOT ? weir_index_is_most(&queue->index) :
-					    weir_pool_is_most(&queue->pool);
+	weir_queue_note_rest(queue, rest, goes_on && done == rest->done);
+	rest->done = done;
 	return false;
 }
 
@@ -154,6 +174,7 @@ struct weir_target {
 
 /* There is no room: what a sender lacks, and what was done about it. */
 struct weir_lack {
+	struct weir_share *share;	/* what he has; or NULL: that does not matter */
 	bool elsewhere;			/* he does not wait here, not even for a burial */
 	u32 when_full;			/* as the queue had it */
 	bool pieces;			/* there is room, in pieces that are too small */
@@ -167,6 +188,11 @@ struct weir_lack {
 	u64 dead_letters;		/* queue->dead_letters when all is buried */
 	u32 burials_failed;		/* queue->burials_failed before that */
 };
+
+/* weir_share_try_reserve() - as weir_queue_try_reserve(), as far as @share goes */
+bool weir_share_try_reserve(struct weir_queue *queue, struct weir_share *share,
+			    const struct weir_message *messages, u32 count,
+			    struct weir_chain *drafts, struct weir_rest *rest);
 
 /* weir_queue_has_room() - whether a message of @size bytes would be within the limits */
 bool weir_queue_has_room(const struct weir_queue *queue, u64 size);
@@ -184,8 +210,9 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 
 /* weir_queue_reserve_slow() - goes on after a try that left @rest, as weir_queue_reserve() */
 int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message *messages,
-			    u32 count, struct weir_patience *patience,
-			    struct weir_chain *drafts, struct weir_rest *rest);
+			    u32 count, const struct weir_sender *sender,
+			    struct weir_patience *patience, struct weir_chain *drafts,
+			    struct weir_rest *rest);
 
 /*
  * Space for up to @count messages: how many, from the first on, in @drafts, in
@@ -194,6 +221,7 @@ int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message 
  */
 static __always_inline int weir_queue_reserve(struct weir_queue *queue,
 					      const struct weir_message *messages, u32 count,
+					      const struct weir_sender *sender,
 					      struct weir_patience *patience,
 					      struct weir_chain *drafts, const bool plain)
 {
@@ -203,7 +231,7 @@ static __always_inline int weir_queue_reserve(struct weir_queue *queue,
 	rest.seek = 0;
 	if (likely(weir_queue_try_reserve(queue, messages, count, drafts, &rest, plain)))
 		return count;
-	return weir_queue_reserve_slow(queue, messages, count, patience, drafts, &rest);
+	return weir_queue_reserve_slow(queue, messages, count, sender, patience, drafts, &rest);
 }
 
 #endif

@@ -384,7 +384,7 @@ static __always_inline int weir_queue_add_group(struct weir_queue *queue,
 	struct weir_entry **link = drafts->end;
 	int ret;
 
-	ret = weir_queue_reserve(queue, group, count, patience, drafts, plain);
+	ret = weir_queue_reserve(queue, group, count, sender, patience, drafts, plain);
 	if (ret > 0)
 		ret = weir_queue_fill(queue, drafts, link, group, sender, plain);
 	return ret;
@@ -439,7 +439,7 @@ static __always_inline bool weir_queue_send_at_once(struct weir_queue *queue,
 	spin_lock(&queue->lock);
 	if (unlikely(queue->dead ||
 		     !weir_queue_reserve_row(queue, message, 1, drafts, &seek, &stop,
-					     true)))
+					     weir_queue_limits(queue), true)))
 		goto out;
 	mem = weir_pool_in_page(&queue->pool, drafts->first->place, message->len);
 	if (unlikely(!mem))
@@ -556,7 +556,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	if (len > READ_ONCE(queue->max_size))
 		return -EMSGSIZE;
 	weir_chain_init(&drafts);
-	ret = weir_queue_reserve(queue, &message, 1, patience, &drafts, true);
+	ret = weir_queue_reserve(queue, &message, 1, &sender, patience, &drafts, true);
 	if (ret < 0)
 		return ret;
 	ret = weir_draft_populate(queue, drafts.first);
@@ -593,7 +593,9 @@ static int weir_queue_draft_group(struct weir_queue *queue,
 	if (ret == -EAGAIN) {
 		room->queue = queue;
 		room->messages = count;
-		room->units = weir_units(weir_message_size(group));
+		room->next = weir_units(weir_message_size(group));
+		room->units = room->next;
+		room->uid = (u32)sender->ids;
 	}
 	return ret;
 }
@@ -626,7 +628,7 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 	int ret;
 
 	weir_patience_init(&none, true, true, 0);
-	ret = weir_queue_reserve(queue, message, 1, &none, drafts, false);
+	ret = weir_queue_reserve(queue, message, 1, sender, &none, drafts, false);
 	if (ret < 0)
 		return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;
 	ret = weir_draft_populate(queue, drafts->first);

@@ -108,6 +108,9 @@ static inline void weir_entry_pinned(struct weir_queue *queue, struct weir_entry
 	queue->pinned++;
 }
 
+/* weir_share_leave() - @entry is free, in a queue that has shares; under the lock */
+void weir_share_leave(struct weir_queue *queue, const struct weir_entry *entry);
+
 /* weir_entry_gone() - one of that kind, or free, and its slot */
 static inline void weir_entry_gone(struct weir_queue *queue, struct weir_entry *entry,
 				   struct weir_freed *freed)
@@ -118,7 +121,15 @@ static inline void weir_entry_gone(struct weir_queue *queue, struct weir_entry *
 		return;
 	}
 	weir_entry_free(queue, entry, freed);
+	if (unlikely(queue->policy_flags & WEIR_POLICY_FAIR_SHARE))
+		weir_share_leave(queue, entry);
 	weir_index_put(&queue->index, entry->slot, 1);
+}
+
+/* weir_queue_is_fair() - whether it has shares; invariant */
+static inline bool weir_queue_is_fair(const struct weir_queue *queue)
+{
+	return READ_ONCE(queue->policy_flags) & WEIR_POLICY_FAIR_SHARE;
 }
 
 static inline void weir_queue_freed(struct weir_queue *queue, struct weir_freed *freed)
@@ -229,6 +240,9 @@ struct weir_room {
 	u64 arrivals;			/* likewise */
 	u64 messages;
 	u64 units;
+	u32 next;			/* units of the one that had none, which is among these */
+	u32 uid;			/* whose they are, and */
+	struct weir_share *share;	/* his share, while it is waited for; or NULL */
 };
 
 /*
@@ -257,6 +271,33 @@ static inline bool weir_queue_makes_room(const struct weir_queue *queue)
 /* weir_queue_wait_for_room() - as weir_queue_wait(), unless that is not to be */
 int weir_queue_wait_for_room(struct weir_queue *queue, weir_ready_t ready, u64 arg,
 			     struct weir_patience *patience);
+
+/* queue_share.c, without the lock but where said */
+
+/* What a user has in a queue. */
+struct weir_share {
+	/* all protected by queue->lock; the last two read without, by who is a caller */
+	struct rb_node node;		/* in queue->shares */
+	struct list_head link;		/* in queue->idle_shares, without callers and messages */
+	u32 uid;
+	u32 callers;			/* who have it in their hands */
+	u64 messages;
+	u64 units;
+};
+
+/* weir_share_get() - that of @uid, until weir_share_put(); or ERR_PTR(); may sleep */
+struct weir_share *weir_share_get(struct weir_queue *queue, u32 uid);
+void weir_share_put(struct weir_queue *queue, struct weir_share *share);
+/*
+ * weir_share_has_room() - for one message; for more, if all but the last are counted twice.
+ * A guess, without the lock.
+ */
+bool weir_share_has_room(const struct weir_queue *queue, const struct weir_share *share,
+			 u64 messages, u64 units);
+/* weir_share_is_writable() - whether a small message of @uid's has room */
+bool weir_share_is_writable(struct weir_queue *queue, u32 uid);
+void weir_queue_share_init(struct weir_queue *queue);
+void weir_queue_share_exit(struct weir_queue *queue);
 
 /* queue_pin.c */
 

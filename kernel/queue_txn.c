@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/err.h>
 #include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 
@@ -73,10 +74,15 @@ static void weir_txn_abort(struct weir_deeds *all, struct weir_room *room)
 }
 
 /* -EAGAIN; or -EMSGSIZE if there never is as much room. */
-static int weir_room_check(const struct weir_room *room)
+static int weir_room_check(struct weir_room *room)
 {
 	const struct weir_queue *queue = room->queue;
 
+	/* Of a share: what one takes is not free for the next, and his own. */
+	if (weir_queue_is_fair(queue)) {
+		room->messages += room->messages - 1;
+		room->units += room->units - room->next;
+	}
 	return room->messages > READ_ONCE(queue->max_messages) ||
 	       room->units > READ_ONCE(queue->max_units) ? -EMSGSIZE : -EAGAIN;
 }
@@ -236,9 +242,30 @@ static bool weir_room_is_there(const struct weir_queue *queue, u64 arg)
 	    READ_ONCE(queue->held) + room->messages <=
 	    READ_ONCE(queue->max_messages) + READ_ONCE(queue->depth))
 		return true;
+	if (room->share)
+		return READ_ONCE(queue->freed) != room->freed &&
+		       weir_share_has_room(queue, room->share, room->messages, room->units);
 	return READ_ONCE(queue->freed) != room->freed &&
 	       READ_ONCE(queue->held) + room->messages <= READ_ONCE(queue->max_messages) &&
 	       READ_ONCE(queue->units) + room->units <= READ_ONCE(queue->max_units);
+}
+
+/* Waits until there may be room: 0 or -errno. */
+static int weir_txn_wait(struct weir_room *room, struct weir_patience *patience)
+{
+	struct weir_queue *queue = room->queue;
+	int ret;
+
+	room->share = NULL;
+	if (weir_queue_is_fair(queue)) {
+		room->share = weir_share_get(queue, room->uid);
+		if (IS_ERR(room->share))
+			return PTR_ERR(room->share);
+	}
+	ret = weir_queue_wait_for_room(queue, weir_room_is_there, (uintptr_t)room, patience);
+	if (room->share)
+		weir_share_put(queue, room->share);
+	return ret;
 }
 
 /* All that is sent is drafted, which may have to wait; or -errno. */
@@ -253,8 +280,7 @@ static int weir_txn_prepare(struct weir_deeds *all, struct weir_room *room,
 		if (waited)
 			weir_queue_wake_writers(waited);
 		waited = room->queue;
-		ret = weir_queue_wait_for_room(waited, weir_room_is_there, (uintptr_t)room,
-					       patience);
+		ret = weir_txn_wait(room, patience);
 		/* There may be room again and again, and each time somebody is quicker. */
 		if (!ret && signal_pending(current))
 			ret = -ERESTARTSYS;

@@ -42,6 +42,7 @@ WEIR_ATTR(prefetch, "%u", info.policy.prefetch);
 WEIR_ATTR(single_active, "%d", !!(info.policy.flags & WEIR_POLICY_SINGLE_ACTIVE));
 WEIR_ATTR(exclusive, "%d", !!(info.policy.flags & WEIR_POLICY_EXCLUSIVE));
 WEIR_ATTR(keyed, "%d", !!(info.policy.flags & WEIR_POLICY_KEYED));
+WEIR_ATTR(fair_share, "%d", !!(info.policy.flags & WEIR_POLICY_FAIR_SHARE));
 WEIR_ATTR(discard, "%d", !!(info.policy.flags & WEIR_POLICY_DISCARD));
 WEIR_ATTR(dead_letter, "%s", info.dead_letter);
 WEIR_ATTR(dedup_ns, "%llu", info.policy.dedup_ns);
@@ -94,6 +95,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_single_active.attr,
 	&dev_attr_exclusive.attr,
 	&dev_attr_keyed.attr,
+	&dev_attr_fair_share.attr,
 	&dev_attr_discard.attr,
 	&dev_attr_dead_letter.attr,
 	&dev_attr_dedup_ns.attr,

@@ -261,6 +261,18 @@ test_when_full() {
 	weir queue destroy q --force
 }
 
+test_fair_share() {
+	weir queue create q --messages 4 --fair-share
+	equal fair_share 1 "$(figure q fair_share)"
+	status 6 weir send q a b c --timeout 1ms
+	equal left "a b" "$(weir recv q | xargs)"
+	status 2 weir queue alter q --when-full drop-oldest
+	status 0 weir queue alter q --when-full reject
+	equal fair_share 1 "$(figure q fair_share)"
+	status 5 weir send q a b c
+	weir queue destroy q --force
+}
+
 # It does not tell defaults that are none.
 test_alter_help() {
 	status 0 weir help queue alter

@@ -101,7 +101,9 @@ TEST_F(queue, drops_the_oldest)
 	ASSERT_EQ(4, full_send(self->writer, 4));
 	ASSERT_EQ(0, raw_figure(self->name, "dropped"));
 	EXPECT_EQ(POLLOUT, raw_poll(self->writer, POLLOUT));
-	ASSERT_EQ(6, full_send(self->writer, 6));
+	ASSERT_EQ(5, full_send(self->writer, 5));
+	ASSERT_EQ(5, raw_figure(self->name, "dropped"));
+	ASSERT_EQ(1, full_send(self->writer, 1));
 	ASSERT_EQ(0, raw_info(self->name, &info));
 	EXPECT_EQ(10, info.sent);
 	EXPECT_EQ(6, info.dropped);

@@ -221,8 +221,9 @@ static _Noreturn void consume(const char *name)
 	int fd = raw_open(name, O_RDONLY), n;
 	struct weir_run run;
 
-	for (n = 0;; n++) {
+	for (n = 0;;) {
 		run = lease_take(fd, 1, 0);
+		n += run.count;
 		if (run.count && n % 4 &&
 		    lease_end(fd, run, n % 4 == 1 ? WEIR_RELEASE : WEIR_ACK, 0))
 			_exit(1);

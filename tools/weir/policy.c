@@ -166,6 +166,8 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 		policy->flags |= WEIR_POLICY_SINGLE_ACTIVE;
 	if (values[OPT_EXCLUSIVE])
 		policy->flags |= WEIR_POLICY_EXCLUSIVE;
+	if (values[OPT_FAIR_SHARE])
+		policy->flags |= WEIR_POLICY_FAIR_SHARE;
 	if (values[OPT_KEYED])
 		policy->flags |= WEIR_POLICY_KEYED;
 	if (values[OPT_DEAD_LETTER])
@@ -177,6 +179,9 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 	if (!status && policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
 	    !(policy->flags & WEIR_POLICY_DEAD_LETTER))
 		status = usage(args->verb, "--when-full dead-letter needs --dead-letter");
+	if (!status && policy->when_full >= WEIR_WHEN_FULL_DROP_OLDEST &&
+	    policy->flags & WEIR_POLICY_FAIR_SHARE)
+		status = usage(args->verb, "--fair-share goes with --when-full wait or reject");
 	return status;
 }
 

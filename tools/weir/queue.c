@@ -87,7 +87,7 @@ static json_t *info_json(const struct weir_info *info)
 	size_t i;
 
 	snprintf(mode, sizeof(mode), "%04o", info->mode);
-	object = json_pack("{ss ss sI sI ss si sI sI sI sI sI si si si si ss ss}",
+	object = json_pack("{ss ss sI sI ss si sI sI sI sI sI si si si si si ss ss}",
 			   "name", info->name,
 			   "type", type_name(info->type),
 			   "uid", (json_int_t)info->uid,
@@ -102,6 +102,7 @@ static json_t *info_json(const struct weir_info *info)
 			   !!(info->policy.flags & WEIR_POLICY_SINGLE_ACTIVE),
 			   "exclusive", !!(info->policy.flags & WEIR_POLICY_EXCLUSIVE),
 			   "keyed", !!(info->policy.flags & WEIR_POLICY_KEYED),
+			   "fair_share", !!(info->policy.flags & WEIR_POLICY_FAIR_SHARE),
 			   "discard", !!(info->policy.flags & WEIR_POLICY_DISCARD),
 			   "dead_letter", info->dead_letter,
 			   "when_full", when_full_word(info->policy.when_full));

@@ -46,6 +46,8 @@ const struct option_spec options[NR_OPTIONS] = {
 		"many may have it open for receiving" },
 	[OPT_WHEN_FULL] = { "when-full", 0, "wait|reject|drop-oldest|dead-letter",
 		"what becomes of a message without room [wait]" },
+	[OPT_FAIR_SHARE] = { "fair-share", 0, NULL,
+		"nobody has more in it than is still free" },
 	[OPT_KEYED] = { "keyed", 0, NULL,
 		"of messages with one key only one is out at a time" },
 	[OPT_PRIORITY] = { "priority", 0, "N",
@@ -107,7 +109,8 @@ const struct verb verbs[] = {
 	{
 		.object = "queue", .name = "create", .words = "NAME",
 		.least = 1, .most = 1, .run = queue_create,
-		.options = POLICY | BIT(OPT_KEYED) | BIT(OPT_MODE) | BIT(OPT_PRIVATE),
+		.options = POLICY | BIT(OPT_FAIR_SHARE) | BIT(OPT_KEYED) | BIT(OPT_MODE) |
+			   BIT(OPT_PRIVATE),
 		.summary = "make a queue",
 		.text =
 "Makes the queue NAME. Its node is /dev/weir/queue/NAME and belongs to you.\n"

@@ -143,6 +143,8 @@ static int read_all(int dir, struct weir_info *info)
 	if (!ret)
 		ret = read_flag(dir, "exclusive", WEIR_POLICY_EXCLUSIVE, flags);
 	if (!ret)
+		ret = read_flag(dir, "fair_share", WEIR_POLICY_FAIR_SHARE, flags);
+	if (!ret)
 		ret = read_flag(dir, "discard", WEIR_POLICY_DISCARD, flags);
 	if (!ret)
 		ret = read_when_full(dir, &info->policy.when_full);

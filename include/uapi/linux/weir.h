@@ -276,6 +276,12 @@ struct weir_version {
  * Where none may go, or the dead letter queue takes none, it is as with
  * WEIR_WHEN_FULL_WAIT.
  *
+ * Shares: with WEIR_POLICY_FAIR_SHARE a user may have as many messages, and as many bytes
+ * of them, as are free still; what is sent then is both. So one alone gets half of a
+ * queue, two get a third each, and one who comes has room. What would be more is without
+ * room, as in a full queue. A message is of the effective user that opened the descriptor
+ * (@uid in struct weir_desc), also as a dead letter, for as long as it counts in @bytes.
+ *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
  * weir_options. The memory for that (40 to 80 bytes an id) is taken at creation.
@@ -327,6 +333,13 @@ enum weir_when_full {
 #define WEIR_POLICY_SINGLE_ACTIVE (1U << 3)
 /* One may be open for reading. Not with the one before. */
 #define WEIR_POLICY_EXCLUSIVE	(1U << 4)
+
+/*
+ * A user has a share. Only at creation, as WEIR_POLICY_KEYED, and with WEIR_WHEN_FULL_WAIT
+ * or WEIR_WHEN_FULL_REJECT (EINVAL): within a share there is room, and nothing of others
+ * goes for who is above his.
+ */
+#define WEIR_POLICY_FAIR_SHARE	(1U << 5)
 
 #define WEIR_DEFAULT_BACKOFF_MAX 3600000000000ULL
 #define WEIR_DEFAULT_DEDUP_COUNT 65536U
