@@ -142,7 +142,9 @@ static long weir_command_settle(struct file *file, struct weir_command command)
 
 static long weir_command_reply(struct file *file, struct weir_command command)
 {
+	struct weir_reply __user *user = command.arg;
 	struct weir_reply reply;
+	s32 before;
 	int ret;
 
 	ret = weir_command_get(command, &reply, sizeof(reply));
@@ -153,9 +155,14 @@ static long weir_command_reply(struct file *file, struct weir_command command)
 	if (reply.flags || reply.reserved || reply.run.count != 1 ||
 	    (reply.run.op != WEIR_ACK && reply.run.op != WEIR_EXTEND))
 		return -EINVAL;
+	before = reply.run.status;
 	reply.run.status = 0;
-	return weir_queue_reply(file->private_data, &reply.run,
-				u64_to_user_ptr(reply.message), file->f_cred);
+	ret = weir_queue_reply(file->private_data, &reply.run, u64_to_user_ptr(reply.message),
+			       file->f_cred);
+	/* What was done was done, even if that cannot be told. */
+	if (reply.run.status != before)
+		put_user(reply.run.status, &user->run.status);
+	return ret;
 }
 
 static __always_inline int weir_check_fetch(const struct file *file, const struct weir_fetch *fetch)

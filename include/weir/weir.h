@@ -632,6 +632,8 @@ int weir_answer(struct weir_caller *caller, int64_t timeout_ns, uint64_t *id,
  * same. Or -errno, and neither was done: -ESTALE when it is not held any more;
  * -EDESTADDRREQ when nobody asked (desc.flags has no WEIR_DESC_REPLY); -EAGAIN when there
  * is no room for the answer. Does not wait. Needs no right to the queue of the answers.
+ * -ESTALE is also that of the answer's producer, as of weir_send_batch(): then it is held
+ * still (weir_batch_status()).
  */
 int weir_reply(struct weir_batch *batch, unsigned int i,
 	       const struct weir_message *answer, int op);

@@ -167,6 +167,37 @@ TEST_F(reply, fenced)
 	close(other);
 }
 
+/* An error says whether it is of the answer, or of the request. */
+TEST_F(reply, whose_error)
+{
+	struct weir_options options = { .producer = 1, .epoch = 1, .sequence = 1 };
+	struct weir_message message = {
+		.data = raw_address("x"), .len = 1,
+		.options = raw_address(&options), .options_len = sizeof(options),
+	};
+	struct weir_reply reply = { .message = raw_address(&message) };
+
+	ASSERT_EQ(1, reply_ask(self->writer, "?", self->answers));
+	reply.run = lease_take(self->reader, 1, 0);
+	ASSERT_EQ(1, reply.run.count);
+	reply.run.status = 7;
+	EXPECT_EQ(-ESTALE, door_command(self->reader, WEIR_IOC_REPLY, &reply));
+	EXPECT_EQ(0, reply.run.status);
+	ASSERT_REQUESTS(self, 0, 1, 0);
+	message.options = 0;
+	message.options_len = 0;
+	reply.run.deliveries++;
+	EXPECT_EQ(-ESTALE, door_command(self->reader, WEIR_IOC_REPLY, &reply));
+	EXPECT_EQ(-ESTALE, reply.run.status);
+	reply.run.deliveries--;
+	EXPECT_EQ(1, door_command(self->reader, WEIR_IOC_REPLY, &reply));
+	EXPECT_EQ(0, reply.run.status);
+	EXPECT_EQ(-ESTALE, door_command(self->reader, WEIR_IOC_REPLY, &reply));
+	EXPECT_EQ(-ESTALE, reply.run.status);
+	EXPECT_TRUE(reply_is(self->answers, "x"));
+	EXPECT_TRUE(reply_none(self->answers));
+}
+
 /* Of those who answer at the same time one has answered. */
 TEST_F(reply, one_of_many)
 {

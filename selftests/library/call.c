@@ -182,6 +182,23 @@ TEST_F(call, told_from_each_other)
 	EXPECT_EQ(3, weir_settle(self->batch, 0, 5, WEIR_ACK));
 }
 
+/* An answer of an epoch that is over says nothing of the request. */
+TEST_F(call, answer_of_another_epoch)
+{
+	struct weir_options options = { .producer = 1, .epoch = 1, .sequence = 1 };
+	struct weir_message request = text("?"), message = text("!");
+	uint64_t id;
+
+	message.options = raw_address(&options);
+	message.options_len = sizeof(options);
+	ASSERT_EQ(0, weir_ask(self->caller, &request, WEIR_NOW, &id));
+	ASSERT_EQ(1, weir_receive(self->batch, WEIR_NOW));
+	EXPECT_EQ(-ESTALE, weir_reply(self->batch, 0, &message, WEIR_ACK));
+	EXPECT_EQ(WEIR_HELD, weir_batch_status(self->batch, 0));
+	EXPECT_EQ(1, answer(self->batch, 0, "!", WEIR_ACK));
+	EXPECT_EQ(0, weir_batch_status(self->batch, 0));
+}
+
 /* What was given up is answered in vain, and disturbs nobody. */
 TEST_F(call, given_up)
 {

@@ -240,8 +240,7 @@ static int reply_run(struct weir_batch *batch, unsigned int i,
 	ret = queue_run(batch->queue, &command);
 	if (ret > 1)
 		ret = -EBADMSG;
-	if (ret == -ESTALE)
-		batch->settle[0].status = ret;
+	batch->settle[0].status = reply.run.status;
 	batch_complete(batch, ret);
 	return ret;
 }

@@ -143,11 +143,13 @@ static int plain_txn(const struct weir_txn *txn)
 }
 
 /* It is 1 or 0, or @answer, as an error; or what cannot be. */
-static int plain_reply(const struct weir_reply *reply)
+static int plain_reply(struct weir_reply *reply)
 {
 	asked = reply->run;
 	if (answer <= 2)
 		return answer;
+	if (answer == ESTALE)
+		reply->run.status = -answer;
 	errno = answer;
 	return -1;
 }

@@ -798,12 +798,17 @@ struct weir_settle {
  * 1, or 0 if the queue is gone: nobody waits any more, nothing was sent, and the message is
  * settled, or extended, all the same.
  *
+ * The status of @run tells, also on an error, once the structure itself is right, what of
+ * SETTLE and what of SEND is: 0 when the error is of the answer, and the message is leased
+ * as it was. So ESTALE is the lease's if it is the status, too, and else that of the
+ * answer's producer.
+ *
  * A message that dies is answered from the dead letter queue. One that a program sends on
  * to another queue (WEIR_IOC_TXN) does not ask for an answer there, unless it is told to.
  * What is settled as it is handed out (read(2), WEIR_FETCH_SETTLED) is not answered.
  */
 struct weir_reply {
-	struct weir_run run;	/* one message, to WEIR_ACK or to WEIR_EXTEND */
+	struct weir_run run;	/* one message, to WEIR_ACK or to WEIR_EXTEND; @status: out */
 	__u64	message;	/* const struct weir_message *, the answer */
 	__u32	flags;		/* 0 */
 	__u32	reserved;	/* 0 */
