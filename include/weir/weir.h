@@ -600,8 +600,10 @@ void weir_caller_free(struct weir_caller *caller);
  * @answer: valid until the next call, answer or end of the caller; settled
  *
  * Value: 0, or -errno: as of weir_send_batch(), and nothing was sent; or of the wait:
- * -ETIMEDOUT, -EINTR, or -ESHUTDOWN when the queue of the requests was destroyed. Then the
- * request may be answered yet, in vain. Answers to other requests of this caller that come
+ * -ETIMEDOUT, -EINTR, or -ESHUTDOWN when the queue of the requests was destroyed; then the
+ * request may be answered yet, in vain. Or -ENOMSG: it has ended (settled, purged, thrown
+ * away) and was not answered, or is a duplicate. That is not told to who asks for a receipt
+ * himself; and of what is in a dead letter queue an answer may still come. Answers to other requests of this caller that come
  * meanwhile are thrown away: who has several under way asks by weir_ask().
  */
 int weir_call(struct weir_caller *caller, const struct weir_message *request,
@@ -610,6 +612,9 @@ int weir_call(struct weir_caller *caller, const struct weir_message *request,
 /*
  * weir_ask - sends a request, and does not wait for the answer
  * @id: filled: by which its answers are known; never 0
+ *
+ * -ENOBUFS: there is no room in the queue for the answers: the requests under way take half
+ * of it at most. Take answers first. And as of weir_call().
  */
 int weir_ask(struct weir_caller *caller, const struct weir_message *request,
 	     int64_t timeout_ns, uint64_t *id);
@@ -618,6 +623,9 @@ int weir_ask(struct weir_caller *caller, const struct weir_message *request,
  * weir_answer - waits for the next answer to anything that was asked
  * @id: filled: the request's; 0: the answer does not say
  * @answer: as for weir_call()
+ *
+ * -ENOMSG, and -ESHUTDOWN with an @id that is not 0: that request has ended, and is answered
+ * no more, as of weir_call().
  */
 int weir_answer(struct weir_caller *caller, int64_t timeout_ns, uint64_t *id,
 		const struct weir_view **answer);

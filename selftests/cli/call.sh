@@ -47,6 +47,17 @@ test_timeout() {
 	equal settled 2 "$(figure q settled)"
 }
 
+# Somebody took it, and did not answer.
+test_unanswered() {
+	weir queue create q
+	weir call q hello 2> said &
+	local call=$!
+	until_true has_figure q depth 1
+	status 0 weir recv q -n 1
+	if wait $call; then fail 'it was answered'; else equal status 1 $?; fi
+	grep -q 'nobody has answered' said
+}
+
 # A command that fails, or cannot be run, answers nothing.
 test_failed() {
 	weir queue create q

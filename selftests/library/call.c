@@ -199,6 +199,67 @@ TEST_F(call, answer_of_another_epoch)
 	EXPECT_EQ(0, weir_batch_status(self->batch, 0));
 }
 
+/* A request that ends unanswered is told, once; one that was answered is not. */
+TEST_F(call, ends_unanswered)
+{
+	struct weir_message request = text("?");
+	const struct weir_view *view;
+	uint64_t ids[4], id;
+	int i;
+
+	for (i = 0; i < 4; i++)
+		ASSERT_EQ(0, weir_ask(self->caller, &request, WEIR_NOW, &ids[i]));
+	ASSERT_EQ(4, weir_receive(self->batch, WEIR_NOW));
+	EXPECT_EQ(1, answer(self->batch, 0, "!", WEIR_ACK));
+	EXPECT_EQ(1, weir_settle(self->batch, 1, 1, WEIR_ACK));
+	EXPECT_EQ(1, weir_settle(self->batch, 2, 1, WEIR_RELEASE));
+	EXPECT_EQ(1, raw_purge(self->name));
+	ASSERT_EQ(0, weir_answer(self->caller, WEIR_FOREVER, &id, &view));
+	EXPECT_TRUE(view_is(view, "!") && id == ids[0]);
+	for (i = 1; i < 3; i++) {
+		EXPECT_EQ(-ENOMSG, weir_answer(self->caller, WEIR_FOREVER, &id, &view));
+		EXPECT_EQ(ids[i], id);
+	}
+	EXPECT_EQ(-EAGAIN, weir_answer(self->caller, WEIR_NOW, &id, &view));
+	/* And the call, of its own request only. */
+	EXPECT_EQ(1, weir_settle(self->batch, 3, 1, WEIR_ACK));
+	if (!proc_fork()) {
+		if (serve_open(self->name, variant->door, &self->serves, &self->batch) ||
+		    weir_receive(self->batch, WEIR_FOREVER) != 1)
+			_exit(1);
+		_exit(weir_settle(self->batch, 0, 1, WEIR_ACK) != 1);
+	}
+	EXPECT_EQ(-ENOMSG, weir_call(self->caller, &request, WEIR_FOREVER, &view));
+}
+
+/* Requests leave half of the room to the answers, and say so. */
+TEST_F(call, no_room_for_more)
+{
+	struct weir_caller_options options = {
+		.size = sizeof(options), .door = variant->door, .policy.max_messages = 4,
+	};
+	struct weir_message request = text("?");
+	const struct weir_view *view;
+	struct weir_caller *caller;
+	uint64_t id;
+	int i;
+
+	ASSERT_EQ(0, weir_caller_new(self->asks, &options, &caller));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, weir_ask(caller, &request, WEIR_NOW, &id));
+	EXPECT_EQ(-ENOBUFS, weir_ask(caller, &request, WEIR_NOW, &id));
+	EXPECT_EQ(-ENOBUFS, weir_call(caller, &request, WEIR_NOW, &view));
+	EXPECT_EQ(2, raw_figure(self->name, "depth"));
+	ASSERT_EQ(2, weir_receive(self->batch, WEIR_NOW));
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(1, answer(self->batch, i, "!", WEIR_ACK));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, weir_answer(caller, WEIR_NOW, &id, &view));
+	wait_until(weir_answer(caller, WEIR_NOW, &id, &view) == -EAGAIN &&
+		   weir_ask(caller, &request, WEIR_NOW, &id) == 0);
+	weir_caller_free(caller);
+}
+
 /* What was given up is answered in vain, and disturbs nobody. */
 TEST_F(call, given_up)
 {

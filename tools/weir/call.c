@@ -56,6 +56,15 @@ static enum status print_answer(const struct args *args, const struct weir_view 
 	return print_end();
 }
 
+static enum status fail_call(const char *name, int ret)
+{
+	if (ret != -ENOMSG)
+		return fail_queue(name, ret);
+	fprintf(stderr, "weir: queue '%s': the request has ended, and nobody has answered it\n",
+		name);
+	return FAILED;
+}
+
 static enum status ask(const struct args *args, struct weir_queue *queue,
 		       const struct weir_message *request, int64_t timeout)
 {
@@ -68,7 +77,7 @@ static enum status ask(const struct args *args, struct weir_queue *queue,
 	if (ret)
 		return fail_control(args->words[0], ret);
 	ret = weir_call(caller, request, timeout, &answer);
-	status = ret ? fail_queue(args->words[0], ret) : print_answer(args, answer);
+	status = ret ? fail_call(args->words[0], ret) : print_answer(args, answer);
 	weir_caller_free(caller);
 	return status;
 }

@@ -19,8 +19,19 @@ struct weir_caller {
 	struct weir_queue *answers;	/* ours, without a name */
 	struct weir_batch *batch;	/* of answers, settled */
 	unsigned int	at;		/* those before it were given out */
-	uint64_t	last_id;
+	struct asked_table asked;
 };
+
+/* How many may be under way is as the kernel has the policy. */
+static int answers_limit(struct weir_caller *caller)
+{
+	struct weir_info info;
+	int ret = weir_queue_info(caller->answers, &info, sizeof(info));
+
+	if (!ret)
+		asked_limit(&caller->asked, &info.policy);
+	return ret;
+}
 
 static int answers_open(struct weir_caller *caller,
 			const struct weir_caller_options *options)
@@ -36,7 +47,9 @@ static int answers_open(struct weir_caller *caller,
 	};
 	int ret = weir_queue_anonymous(&create, &open, &caller->answers);
 
-	return ret ? ret : weir_batch_new(caller->answers, &batch, &caller->batch);
+	if (!ret)
+		ret = weir_batch_new(caller->answers, &batch, &caller->batch);
+	return ret ? ret : answers_limit(caller);
 }
 
 WEIR_PUBLIC int weir_caller_new(struct weir_queue *queue,
@@ -69,6 +82,7 @@ WEIR_PUBLIC void weir_caller_free(struct weir_caller *caller)
 		return;
 	weir_batch_free(caller->batch);
 	weir_queue_close(caller->answers);
+	free(caller->asked.places);
 	free(caller);
 }
 
@@ -91,32 +105,79 @@ static int correlate(struct weir_message *message, const void *value, size_t len
 	return ret;
 }
 
+/*
+ * What is asked for besides: the answer, and, if the program asks for no receipt itself,
+ * one that comes behind the answer, or without one. Both come to the same queue.
+ */
+static int request_options(struct weir_caller *caller, const struct weir_message *request,
+			   struct weir_options *options, uint64_t *id)
+{
+	int ret;
+
+	if (request->options_len && request->options_len != sizeof(*options))
+		return -EINVAL;
+	if (request->options_len)
+		memcpy(options, (void *)(uintptr_t)request->options, sizeof(*options));
+	options->reply = caller->answers->fd;
+	if (options->flags & WEIR_OPTION_RECEIPT) {
+		options->flags |= WEIR_OPTION_REPLY;
+		*id = asked_nowhere(&caller->asked);
+		return 0;
+	}
+	ret = asked_add(&caller->asked, id);
+	options->flags |= WEIR_OPTION_REPLY | WEIR_OPTION_RECEIPT;
+	options->receipt = caller->answers->fd;
+	options->token = *id;
+	return ret;
+}
+
+/* Sends it with the header that tells its answer: 0 or -errno. */
+static int request_send(struct weir_caller *caller, struct weir_message *message,
+			uint64_t id, int64_t timeout_ns)
+{
+	struct command command;
+	struct weir_send send;
+	char text[17];
+	void *block;
+	int ret;
+
+	snprintf(text, sizeof(text), "%016" PRIx64, id);
+	ret = correlate(message, text, strlen(text), &block);
+	if (!ret) {
+		command = send_command(caller->requests, &send, message, 1, timeout_ns);
+		ret = queue_run(caller->requests, &command);
+		/* The answer to a duplicate is for who asked first. */
+		if (ret == 1)
+			ret = send.duplicates ? -ENOMSG : 0;
+		else if (ret >= 0)
+			ret = -EBADMSG;
+	}
+	free(block);
+	return ret;
+}
+
 WEIR_PUBLIC int weir_ask(struct weir_caller *caller,
 			 const struct weir_message *request, int64_t timeout_ns,
 			 uint64_t *id)
 {
 	struct weir_message message = *request;
 	struct weir_options options = { .flags = 0 };
-	char text[17];
-	void *block;
+	struct asked *asked;
+	uint64_t its;
 	int ret;
 
-	if (message.options_len && message.options_len != sizeof(options))
-		return -EINVAL;
-	if (message.options_len)
-		memcpy(&options, (void *)(uintptr_t)message.options, sizeof(options));
-	options.flags |= WEIR_OPTION_REPLY;
-	options.reply = caller->answers->fd;
+	ret = request_options(caller, request, &options, &its);
+	if (ret)
+		return ret;
 	message.options = (uintptr_t)&options;
 	message.options_len = sizeof(options);
-	snprintf(text, sizeof(text), "%016" PRIx64, ++caller->last_id);
-	ret = correlate(&message, text, strlen(text), &block);
+	ret = request_send(caller, &message, its, timeout_ns);
+	asked = asked_find(&caller->asked, its);
+	if (ret && asked)
+		asked_end(&caller->asked, asked);
 	if (!ret)
-		ret = weir_send_batch(caller->requests, &message, 1, timeout_ns, NULL);
-	free(block);
-	if (ret > 0)
-		*id = caller->last_id;
-	return ret > 0 ? 0 : ret;
+		*id = its;
+	return ret;
 }
 
 /* The last header of that name: what forwards may have put its own before it. */
@@ -177,8 +238,9 @@ static int answer_wait(struct weir_caller *caller, int64_t deadline)
 	return ret > 0 ? 0 : ret;
 }
 
-static int answer_next(struct weir_caller *caller, int64_t deadline, uint64_t *id,
-		       const struct weir_view **answer)
+/* What comes next, answer or receipt. */
+static int view_next(struct weir_caller *caller, int64_t deadline,
+		     const struct weir_view **view)
 {
 	int ret = 0;
 
@@ -188,14 +250,58 @@ static int answer_next(struct weir_caller *caller, int64_t deadline, uint64_t *i
 		if (ret && (ret != -EAGAIN || !deadline))
 			return ret;
 	}
-	*answer = weir_batch_view(caller->batch, caller->at++);
-	*id = answered_id(*answer);
+	*view = weir_batch_view(caller->batch, caller->at++);
 	return 0;
+}
+
+/*
+ * A request has ended: 0, or, if there was no answer to it and there will be none, why.
+ * An answer is there when the request is settled, and the receipt after that. What died
+ * may be answered from the dead letter queue.
+ */
+static int request_ended(struct weir_caller *caller, const struct weir_receipt *receipt)
+{
+	struct asked *asked = asked_find(&caller->asked, receipt->token);
+	bool answered = !asked || asked->answered;
+
+	if (asked)
+		asked_end(&caller->asked, asked);
+	if (answered || receipt->outcome == WEIR_OUTCOME_DEAD_LETTER)
+		return 0;
+	return receipt->outcome == WEIR_OUTCOME_DESTROYED ? -ESHUTDOWN : -ENOMSG;
+}
+
+/* With -ENOMSG and -ESHUTDOWN @id may be set; else it is left alone on an error. */
+static int answer_next(struct weir_caller *caller, int64_t deadline, uint64_t *id,
+		       const struct weir_view **answer)
+{
+	const struct weir_view *view;
+	struct weir_receipt receipt;
+	struct asked *asked;
+	int ret;
+
+	do {
+		ret = view_next(caller, deadline, &view);
+		if (ret)
+			return ret;
+		if (weir_view_receipt(view, &receipt, sizeof(receipt))) {
+			*answer = view;
+			*id = answered_id(view);
+			asked = asked_find(&caller->asked, *id);
+			if (asked)
+				asked->answered = true;
+			return 0;
+		}
+		ret = request_ended(caller, &receipt);
+	} while (!ret);
+	*id = receipt.token;
+	return ret;
 }
 
 WEIR_PUBLIC int weir_answer(struct weir_caller *caller, int64_t timeout_ns,
 			    uint64_t *id, const struct weir_view **answer)
 {
+	*id = 0;
 	return answer_next(caller, deadline_of(timeout_ns), id, answer);
 }
 
@@ -211,8 +317,10 @@ WEIR_PUBLIC int weir_call(struct weir_caller *caller,
 	if (ret)
 		return ret;
 	do {
+		id = 0;
 		ret = answer_next(caller, deadline, &id, answer);
-	} while (!ret && id != asked);
+		/* Until it is of this one, or of the wait. */
+	} while (id != asked && (!ret || id));
 	return ret;
 }
 

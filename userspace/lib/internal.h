@@ -9,7 +9,7 @@
  *   queue.c    the handle; send.c on it
  *   batch.c    receiving and settling; view.c checks what was received
  *   txn.c      both, on several queues at once
- *   call.c     requests and their answers
+ *   call.c     requests and their answers; asked.c: which are under way
  *   browse.c   looking at what is there
  *   prep.c     the same for a ring of the caller's
  *
@@ -188,6 +188,32 @@ void batch_abandon(struct weir_batch *batch);
 bool view_fill(struct weir_view *view, const char *base, uint64_t length, uint64_t *ends);
 /* Fills the views of @count messages that FETCH said to have given. */
 int batch_load(struct weir_batch *batch, unsigned int count);
+
+/* ---- asked.c ---------------------------------------------------------- */
+
+struct asked {
+	uint64_t	id;		/* 0: free */
+	uint32_t	next_free;
+	bool		answered;
+};
+
+struct asked_table {
+	struct asked	*places;	/* of malloc() */
+	uint32_t	size;		/* of them */
+	uint32_t	used;
+	uint32_t	most;		/* that may be used */
+	uint32_t	first_free;	/* @size: none */
+	uint64_t	last;
+};
+
+/* As many as leave half of a queue with that policy to the answers. */
+void asked_limit(struct asked_table *table, const struct weir_policy *policy);
+/* Another one, not answered: 0, -ENOBUFS or -ENOMEM. */
+int asked_add(struct asked_table *table, uint64_t *id);
+/* An id that is not found. */
+uint64_t asked_nowhere(struct asked_table *table);
+struct asked *asked_find(const struct asked_table *table, uint64_t id);
+void asked_end(struct asked_table *table, struct asked *asked);
 
 /* ---- ring.c, ring_poll.c ---------------------------------------------- */
 
