@@ -575,7 +575,7 @@ struct weir_caller_options {
 	size_t		size;
 	uint32_t	door;		/* enum weir_door */
 	uint32_t	reserved;
-	struct weir_policy policy;	/* of the queue for the answers */
+	struct weir_policy policy;	/* of the queue for the answers; 1024, and 16 MiB */
 };
 
 /*

@@ -260,6 +260,21 @@ TEST_F(call, no_room_for_more)
 	weir_caller_free(caller);
 }
 
+/* A caller takes little, if nothing else is asked for, and no id tells the next one. */
+TEST_F(call, small_and_random)
+{
+	struct weir_message request = text("?");
+	uint64_t ids[512], id;
+	int i, rising = 0;
+
+	for (i = 0; i < 512; i++) {
+		ASSERT_EQ(0, weir_ask(self->caller, &request, WEIR_NOW, &ids[i]));
+		rising += i && ids[i] > ids[i - 1];
+	}
+	EXPECT_EQ(-ENOBUFS, weir_ask(self->caller, &request, WEIR_NOW, &id));
+	EXPECT_GT(500, rising);
+}
+
 /* What was given up is answered in vain, and disturbs nobody. */
 TEST_F(call, given_up)
 {

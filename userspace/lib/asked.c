@@ -3,10 +3,11 @@
  * What a caller asked and is not done with: until the receipt of the request is there,
  * which is the last that is heard of it.
  *
- * An id is the place in a table, and above it what makes it one of a kind.
+ * An id is the place in a table, and above it what nobody can guess who holds others.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include "internal.h"
 
 #define PLACE_BITS	26
@@ -43,9 +44,22 @@ static int asked_grow(struct asked_table *table)
 	return 0;
 }
 
-uint64_t asked_nowhere(struct asked_table *table)
+/* One of that place, never 0: 0 or -errno. */
+static int id_make(uint32_t place, uint64_t *id)
 {
-	return ++table->last << PLACE_BITS | NO_PLACE;
+	uint64_t drawn;
+
+	do {
+		if (getrandom(&drawn, sizeof(drawn), 0) != sizeof(drawn))
+			return -errno;
+	} while (!(drawn >> PLACE_BITS));
+	*id = (drawn & ~(uint64_t)PLACE_MASK) | place;
+	return 0;
+}
+
+int asked_nowhere(uint64_t *id)
+{
+	return id_make(NO_PLACE, id);
 }
 
 int asked_add(struct asked_table *table, uint64_t *id)
@@ -57,9 +71,10 @@ int asked_add(struct asked_table *table, uint64_t *id)
 		return -ENOBUFS;
 	if (table->first_free == table->size)
 		ret = asked_grow(table);
+	if (!ret)
+		ret = id_make(table->first_free, id);
 	if (ret)
 		return ret;
-	*id = ++table->last << PLACE_BITS | table->first_free;
 	asked = &table->places[table->first_free];
 	table->first_free = asked->next_free;
 	table->used++;

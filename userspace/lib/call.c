@@ -9,6 +9,9 @@
 #include <unistd.h>
 #include "internal.h"
 
+#define DEFAULT_ANSWERS		1024
+#define DEFAULT_ANSWER_BYTES	(16ULL << 20)
+
 #define CORRELATION	"weir-correlation-id"
 
 /* Of a header with that name, without its value and what aligns it. */
@@ -36,7 +39,7 @@ static int answers_limit(struct weir_caller *caller)
 static int answers_open(struct weir_caller *caller,
 			const struct weir_caller_options *options)
 {
-	const struct weir_create_options create = {
+	struct weir_create_options create = {
 		.size = sizeof(create), .policy = options->policy,
 	};
 	const struct weir_open_options open = {
@@ -45,7 +48,14 @@ static int answers_open(struct weir_caller *caller,
 	const struct weir_batch_options batch = {
 		.size = sizeof(batch), .flags = WEIR_BATCH_SETTLED,
 	};
-	int ret = weir_queue_anonymous(&create, &open, &caller->answers);
+	int ret;
+
+	/* Whoever holds a request may fill it. */
+	if (!create.policy.max_messages)
+		create.policy.max_messages = DEFAULT_ANSWERS;
+	if (!create.policy.max_bytes)
+		create.policy.max_bytes = DEFAULT_ANSWER_BYTES;
+	ret = weir_queue_anonymous(&create, &open, &caller->answers);
 
 	if (!ret)
 		ret = weir_batch_new(caller->answers, &batch, &caller->batch);
@@ -121,8 +131,7 @@ static int request_options(struct weir_caller *caller, const struct weir_message
 	options->reply = caller->answers->fd;
 	if (options->flags & WEIR_OPTION_RECEIPT) {
 		options->flags |= WEIR_OPTION_REPLY;
-		*id = asked_nowhere(&caller->asked);
-		return 0;
+		return asked_nowhere(id);
 	}
 	ret = asked_add(&caller->asked, id);
 	options->flags |= WEIR_OPTION_REPLY | WEIR_OPTION_RECEIPT;

@@ -203,7 +203,6 @@ struct asked_table {
 	uint32_t	used;
 	uint32_t	most;		/* that may be used */
 	uint32_t	first_free;	/* @size: none */
-	uint64_t	last;
 };
 
 /* As many as leave half of a queue with that policy to the answers. */
@@ -211,7 +210,7 @@ void asked_limit(struct asked_table *table, const struct weir_policy *policy);
 /* Another one, not answered: 0, -ENOBUFS or -ENOMEM. */
 int asked_add(struct asked_table *table, uint64_t *id);
 /* An id that is not found. */
-uint64_t asked_nowhere(struct asked_table *table);
+int asked_nowhere(uint64_t *id);
 struct asked *asked_find(const struct asked_table *table, uint64_t id);
 void asked_end(struct asked_table *table, struct asked *asked);
 
