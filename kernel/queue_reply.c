@@ -11,9 +11,9 @@
  * The answer appears as the request is settled, or neither is done. So a late holder,
  * of a request that others have by now, answers nothing.
  *
- * Nobody who answers waits for the one who asked: what has no room there is EAGAIN. The
- * message has the queue for the replies by its address; if that is gone, nobody waits
- * there, and the request is settled all the same.
+ * Nobody who answers waits for the one who asked, nor for a burial there: what has no room
+ * is EAGAIN. The message has the queue for the replies by its address; if that is gone,
+ * nobody waits there, and the request is settled all the same.
  */
 #include <linux/err.h>
 
@@ -113,8 +113,11 @@ static int weir_reply_send(struct weir_queue_file *file, struct weir_run *run,
 	struct weir_patience none;
 	int ret;
 
-	weir_patience_init(&none, true, false, 0);
+	weir_patience_init(&none, true, true, 0);
 	ret = weir_queue_txn(&all, &none);
+	/* Others die there for the answer: soon there is room. */
+	if (ret == -WEIR_MUST_WAIT)
+		ret = -EAGAIN;
 	*gone = ret == -ESHUTDOWN && all.failed == 1;
 	return ret;
 }

@@ -260,6 +260,39 @@ TEST_F(reply, no_room)
 	close(small);
 }
 
+/* I11: nor are others who die for the answer: there is room when they are buried. */
+TEST_F(reply, no_burial)
+{
+	char heir[WEIR_NAME_SIZE];
+	int refused = 0, answers, target, ret, i;
+	struct weir_policy policy;
+	struct weir_run run;
+
+	ASSERT_EQ(0, raw_create(raw_name(heir)));
+	target = raw_open(heir, O_WRONLY);
+	policy = policy_dead(target, 0);
+	policy.max_messages = 1;
+	policy.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+	answers = reply_queue(policy);
+	ASSERT_LE(0, answers);
+	ASSERT_EQ(1, raw_write(answers, "x", 1));
+	/* A burial may be over at once, but not each time. */
+	for (i = 0; i < 50; i++) {
+		ASSERT_EQ(1, reply_ask(self->writer, "?", answers));
+		run = lease_take(self->reader, 1, LEASE_LONG);
+		while ((ret = reply_to(self->reader, run, "answer")) == -EAGAIN)
+			refused++;
+		ASSERT_EQ(1, ret);
+	}
+	EXPECT_LT(0, refused);
+	EXPECT_EQ(50, raw_figure(heir, "sent"));
+	EXPECT_TRUE(reply_is(answers, "answer"));
+	EXPECT_TRUE(reply_none(answers));
+	close(answers);
+	close(target);
+	EXPECT_EQ(0, raw_destroy_force(heir));
+}
+
 /* Whoever may receive may answer: he needs no right to that queue, and learns nothing of it. */
 TEST_F(reply, by_anybody)
 {

@@ -312,7 +312,8 @@ struct weir_policy {
  * @WEIR_WHEN_FULL_DROP_OLDEST: others are thrown away for it
  * @WEIR_WHEN_FULL_DEAD_LETTER: others die for it, with the reason "full"; that they are
  *                         moved to the dead letter queue, which there has to be (EINVAL), is
- *                         waited for by all, also by who does not wait for room
+ *                         waited for by all but WEIR_IOC_REPLY, also by who does not wait
+ *                         for room
  */
 enum weir_when_full {
 	WEIR_WHEN_FULL_WAIT		= 0,
@@ -794,9 +795,9 @@ struct weir_settle {
  * as by SETTLE, and may be answered again.
  *
  * It needs no right to the queue that the answer is for, and never waits for it: EAGAIN if
- * that has no room now, and then the message is as it was. All else is as of SEND. Value:
- * 1, or 0 if the queue is gone: nobody waits any more, nothing was sent, and the message is
- * settled, or extended, all the same.
+ * that has no room now, also while others die there for the answer, and then the message is
+ * as it was. All else is as of SEND. Value: 1, or 0 if the queue is gone: nobody waits any
+ * more, nothing was sent, and the message is settled, or extended, all the same.
  *
  * The status of @run tells, also on an error, once the structure itself is right, what of
  * SETTLE and what of SEND is: 0 when the error is of the answer, and the message is leased
