@@ -263,6 +263,7 @@ static inline void weir_consumer_reach(struct weir_consumer *consumer, u32 nr)
 struct weir_patience {
 	s64 timeout_ns;			/* < 0: for ever, 0: not at all */
 	bool elsewhere;			/* not here: -WEIR_MUST_WAIT instead */
+	bool spares;			/* nothing goes that there be room */
 	bool woken;			/* it has waited already, and was told */
 	bool begun;			/* it waits, or has: @end is set */
 	bool passing;			/* what has expired, of which @left is set */
@@ -275,6 +276,7 @@ static inline void weir_patience_init(struct weir_patience *patience, bool nonbl
 {
 	patience->timeout_ns = nonblock ? 0 : timeout_ns;
 	patience->elsewhere = elsewhere;
+	patience->spares = false;
 	patience->woken = false;
 	patience->begun = false;
 	patience->passing = false;

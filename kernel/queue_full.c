@@ -12,6 +12,8 @@
  * others die waits for the burial, for as long as it gets on: also who does not wait for
  * consumers. What is dying already counts as room that comes.
  *
+ * For a receipt nothing goes: it is not there yet, and would take the place of what is.
+ *
  * Who found nothing that might go waits for room, as everybody, and for what arrives: what
  * is sent, put back, or due. Readers are told of that. So from the first time on the
  * queue has a lookout in their line, which is there though nobody waits: see
@@ -265,6 +267,8 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 	u32 n;
 	int ret;
 
+	if (lack->spares)
+		return -EAGAIN;
 	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER) {
 		ret = weir_queue_bury_for(queue, messages + rest->done, messages + count, lack);
 		if (ret)

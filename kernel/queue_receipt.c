@@ -41,7 +41,7 @@ static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
 	int ret;
 
 	weir_chain_init(&drafts);
-	ret = weir_queue_draft(to, &message, &kernel, &drafts);
+	ret = weir_queue_draft(to, &message, &kernel, true, &drafts);
 	if (ret == -EAGAIN)
 		return -ENOBUFS;
 	if (ret)

@@ -159,7 +159,10 @@ int weir_queue_reserve_slow(struct weir_queue *queue, const struct weir_message 
 			    struct weir_patience *patience, struct weir_chain *drafts,
 			    struct weir_rest *rest)
 {
-	struct weir_lack lack = { .elsewhere = patience->elsewhere };
+	struct weir_lack lack = {
+		.elsewhere = patience->elsewhere,
+		.spares = patience->spares,
+	};
 	int ret = count;
 
 	if (!weir_queue_is_fair(queue))

@@ -176,6 +176,7 @@ struct weir_target {
 struct weir_lack {
 	struct weir_share *share;	/* what he has; or NULL: that does not matter */
 	bool elsewhere;			/* he does not wait here, not even for a burial */
+	bool spares;			/* nothing goes for him */
 	u32 when_full;			/* as the queue had it */
 	bool pieces;			/* there is room, in pieces that are too small */
 	u64 size;			/* of the next message, in bytes */

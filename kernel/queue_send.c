@@ -622,12 +622,13 @@ int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __u
 }
 
 int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
-		     const struct weir_sender *sender, struct weir_chain *drafts)
+		     const struct weir_sender *sender, bool spares, struct weir_chain *drafts)
 {
 	struct weir_patience none;
 	int ret;
 
 	weir_patience_init(&none, true, true, 0);
+	none.spares = spares;
 	ret = weir_queue_reserve(queue, message, 1, sender, &none, drafts, false);
 	if (ret < 0)
 		return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;

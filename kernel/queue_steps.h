@@ -216,11 +216,11 @@ struct weir_sender {
 
 /*
  * weir_queue_draft() - room for @message, of which only the lengths count, without
- * waiting: 0, or -errno. Its bytes are the caller's to fill; may sleep. Ends by
- * weir_queue_commit_drafts() or weir_queue_abort().
+ * waiting, and if @spares, without others that go for it: 0, or -errno. Its bytes are the
+ * caller's to fill; may sleep. Ends by weir_queue_commit_drafts() or weir_queue_abort().
  */
 int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
-		     const struct weir_sender *sender, struct weir_chain *drafts);
+		     const struct weir_sender *sender, bool spares, struct weir_chain *drafts);
 /* Those of @drafts from the one at @link on. */
 void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
 		      struct weir_entry **link);

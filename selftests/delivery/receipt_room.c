@@ -44,6 +44,32 @@ TEST_F(receipt, full)
 	EXPECT_EQ(0, raw_destroy_force(small));
 }
 
+/* Nothing goes for one, whatever that queue does when it is full. */
+TEST_F(receipt, spares_others)
+{
+	struct weir_policy policy = { .max_messages = 2, .max_bytes = 1 << 16 };
+	char small[WEIR_NAME_SIZE];
+	struct weir_info info;
+	int fd;
+
+	ASSERT_EQ(0, policy_create(raw_name(small), policy));
+	fd = raw_open(small, O_RDWR | O_NONBLOCK);
+	lease_fill(fd, 2);
+	policy.flags = WEIR_POLICY_DEAD_LETTER;
+	policy.dead_letter = self->to;
+	for (policy.when_full = WEIR_WHEN_FULL_WAIT;
+	     policy.when_full <= WEIR_WHEN_FULL_DEAD_LETTER; policy.when_full++) {
+		ASSERT_EQ(0, policy_alter(small, policy));
+		EXPECT_EQ(-ENOBUFS, receipt_send(self->writer, receipt_options(fd, 1)));
+		ASSERT_EQ(0, raw_info(small, &info));
+		EXPECT_EQ(2, info.depth);
+		EXPECT_EQ(0, info.dropped + info.dying + info.dead);
+	}
+	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
+	EXPECT_EQ(1, raw_write(fd, "x", 1));
+	EXPECT_EQ(0, raw_destroy_force(small));
+}
+
 /* It is there that it counts: in the bytes, in the memory, and as a message. */
 TEST_F(receipt, counts)
 {

@@ -272,9 +272,9 @@ struct weir_version {
  * says: of what is ready to be delivered the lowest priority, and of that what was sent
  * first. Not what is leased, delayed, behind, dying, or still read by who was late. As
  * many go as all messages of a call need, duplicates too, and stay gone whatever becomes
- * of the call; none goes while fewer than 128 are ready, and all of them would not do.
- * Where none may go, or the dead letter queue takes none, it is as with
- * WEIR_WHEN_FULL_WAIT.
+ * of the call; none goes while fewer than 128 are ready, and all of them would not do, and
+ * none for a receipt (struct weir_options). Where none may go, or the dead letter queue
+ * takes none, it is as with WEIR_WHEN_FULL_WAIT.
  *
  * Shares: with WEIR_POLICY_FAIR_SHARE a user may have as many messages, and as many bytes
  * of them, as are free still; what is sent then is both. So one alone gets half of a
@@ -540,9 +540,10 @@ struct weir_message {
  * behind the descriptor @receipt, which is opened for reading and writing (EBADF: only who
  * may take receipts may ask for them) and another queue than that of the message (EINVAL).
  * Its room is taken there and then, when the message is sent, and if there is none, the
- * message is ENOBUFS: so a receipt never fails, and nobody who settles waits for it. A
- * duplicate has none: the message that was taken has. Until it is there, a receipt counts
- * in @bytes of its queue, and holds that as a message does.
+ * message is ENOBUFS, whatever that queue does when it is full: nothing goes for it. So a
+ * receipt never fails, and nobody who settles waits for it. A duplicate has none: the message
+ * that was taken has. Until it is there, a receipt counts in @bytes of its queue, and holds
+ * that as a message does.
  *
  * Reply: who receives the message is to answer it (WEIR_IOC_REPLY), which is sent to the
  * queue behind the descriptor @reply, opened for writing (EBADF). Nobody learns which that
