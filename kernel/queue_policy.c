@@ -127,6 +127,9 @@ static int weir_heir_get(struct weir_queue *heir, u32 max_size)
 	/* It outlives those whose messages it keeps, and can be found then. */
 	if (weir_object_anonymous(&heir->object))
 		return -EINVAL;
+	/* One user's share would be in the way of what others sent. */
+	if (weir_queue_is_fair(heir))
+		return -EINVAL;
 	guard(spinlock)(&heir->lock);
 	if (heir->dead)
 		return -ESHUTDOWN;

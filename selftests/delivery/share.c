@@ -291,24 +291,25 @@ TEST_F(queue, waits_for_his)
 	EXPECT_EQ(0, proc_wait(ours));
 }
 
-/* A dead letter is still of who sent it. */
-TEST_F(queue, dead_letters)
+/* One user's share would hold up the letters of all: such a queue inherits nothing. */
+TEST_F(queue, no_dead_letters)
 {
-	char path[WEIR_NAME_SIZE + 32], other[WEIR_NAME_SIZE];
-	struct weir_run run;
-	int fd;
+	struct weir_policy policy;
+	char other[WEIR_NAME_SIZE];
 
 	ASSERT_EQ(0, share_remake(self, FAIR));
-	ASSERT_EQ(0, policy_create(raw_name(other), policy_dead(self->writer, 0)));
-	ASSERT_EQ(0, chmod(raw_path(path, other), 0666));
-	fd = raw_open(other, O_RDONLY | O_NONBLOCK);
-	ASSERT_EQ(4, share_send(other, ALICE, 4));
-	run = lease_take(fd, 4, 0);
-	ASSERT_EQ(0, policy_term(fd, run, NULL, 0));
-	wait_figure(self->name, "depth", 4);
-	EXPECT_EQ(3, full_send(self->writer, 10));
-	EXPECT_EQ(0, share_send(self->name, ALICE, 1));
-	EXPECT_EQ(0, raw_destroy_force(other));
+	policy = policy_dead(self->writer, 0);
+	raw_name(other);
+	EXPECT_EQ(-EINVAL, policy_create(other, policy));
+	ASSERT_EQ(0, raw_create(other));
+	EXPECT_EQ(-EINVAL, policy_alter(other, policy));
+	ASSERT_EQ(0, raw_destroy(other));
+	/* It may have one, as any queue. */
+	ASSERT_EQ(0, policy_remake(self, (struct weir_policy){ 0 }));
+	policy = policy_dead(self->writer, 0);
+	policy.flags |= WEIR_POLICY_FAIR_SHARE;
+	ASSERT_EQ(0, policy_create(other, policy));
+	EXPECT_EQ(0, raw_destroy(other));
 }
 
 /* Those of whom nothing is left cost nothing that others would not. */

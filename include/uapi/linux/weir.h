@@ -248,10 +248,12 @@ struct weir_version {
  *
  * Dead letters: a message that was delivered @max_deliveries times and comes back is
  * dead. That needs WEIR_POLICY_DEAD_LETTER, or WEIR_POLICY_DISCARD: it is thrown
- * away. The dead letter queue must take messages as large as this one. It counts as
- * open, so that it is only destroyed by force; then what dies is kept until ALTER
- * says where it is to go, and so it is while the dead letter queue is full, or was altered
- * to be too small for it. A dead letter has these headers more, of text, behind its own:
+ * away. The dead letter queue must take messages as large as this one, and have no shares
+ * (WEIR_POLICY_FAIR_SHARE): else the letters of one user, who has his, would hold up those of
+ * all (EINVAL). It counts as open, so that it is only destroyed by force; then what dies is
+ * kept until ALTER says where it is to go, and so it is while the dead letter queue is full,
+ * or was altered to be too small for it. A dead letter has these headers more, of text,
+ * behind its own:
  *
  *   weir-dead-reason      deliveries, term, expired, full
  *   weir-dead-text        what SETTLE gave as the reason, if anything
@@ -280,7 +282,7 @@ struct weir_version {
  * of them, as are free still; what is sent then is both. So one alone gets half of a
  * queue, two get a third each, and one who comes has room. What would be more is without
  * room, as in a full queue. A message is of the effective user that opened the descriptor
- * (@uid in struct weir_desc), also as a dead letter, for as long as it counts in @bytes.
+ * (@uid in struct weir_desc) for as long as it counts in @bytes.
  *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
