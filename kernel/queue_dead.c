@@ -245,7 +245,7 @@ static int weir_dead_copy(struct weir_queue *queue, const struct weir_entry *ent
 		return -ENOMEM;
 	weir_dead_headers(queue, entry, block);
 	message.headers_len = kept + block->len;
-	ret = weir_queue_draft(heir, &message, &sender, false, drafts);
+	ret = weir_queue_draft(heir, &message, &sender, NULL, drafts);
 	if (!ret) {
 		weir_dead_fill(queue, entry, heir, drafts->first->place, kept, block);
 		if (heir->heads && desc->key_len)

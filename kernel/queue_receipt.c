@@ -31,8 +31,9 @@ static void weir_bonds_free(struct weir_queue *queue, struct weir_bonds *bonds)
 	weir_account_free(&queue->object.account, bonds, sizeof(*bonds));
 }
 
-/* Room for a receipt in @to is noted in @bonds: 0 or -errno. */
-static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
+/* Room for a receipt in @to, which is @asker's, is noted in @bonds: 0 or -errno. */
+static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to,
+				const struct weir_sender *asker)
 {
 	const struct weir_message message = { .len = sizeof(struct weir_receipt) };
 	/* No process is like that. */
@@ -41,7 +42,7 @@ static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
 	int ret;
 
 	weir_chain_init(&drafts);
-	ret = weir_queue_draft(to, &message, &kernel, true, &drafts);
+	ret = weir_queue_draft(to, &message, &kernel, asker, &drafts);
 	if (ret == -EAGAIN)
 		return -ENOBUFS;
 	if (ret)
@@ -58,7 +59,7 @@ static int weir_receipt_reserve(struct weir_bonds *bonds, struct weir_queue *to)
 }
 
 static int weir_bonds_receipt(struct weir_queue *queue, const struct weir_options *options,
-			      struct weir_bonds *bonds)
+			      const struct weir_sender *sender, struct weir_bonds *bonds)
 {
 	/* Who may not receive there could fill it with what nobody else can take. */
 	struct weir_queue *to = queue->object.instance->target(options->receipt,
@@ -70,13 +71,13 @@ static int weir_bonds_receipt(struct weir_queue *queue, const struct weir_option
 	bonds->token = options->token;
 	/* In one and the same queue a batch could have no room for its own receipts. */
 	if (to != queue)
-		ret = weir_receipt_reserve(bonds, to);
+		ret = weir_receipt_reserve(bonds, to, sender);
 	weir_object_put(&to->object);
 	return ret;
 }
 
 int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options,
-		    struct weir_extra *extra)
+		    const struct weir_sender *sender, struct weir_extra *extra)
 {
 	struct weir_bonds *bonds;
 	int ret = 0;
@@ -87,7 +88,7 @@ int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options
 	if (options->flags & WEIR_OPTION_REPLY)
 		ret = weir_bonds_reply(queue, options, bonds);
 	if (!ret && options->flags & WEIR_OPTION_RECEIPT)
-		ret = weir_bonds_receipt(queue, options, bonds);
+		ret = weir_bonds_receipt(queue, options, sender, bonds);
 	if (ret)
 		weir_bonds_free(queue, bonds);
 	else

@@ -301,7 +301,7 @@ static __always_inline int weir_queue_fill(struct weir_queue *queue,
 	for (; (draft = *link); link = &draft->next, message++) {
 		ret = weir_draft_fill(queue, draft, message, &window, plain);
 		if (!plain && !ret && weir_message_wishes(queue, message))
-			ret = weir_draft_wish(queue, draft, message, drafts);
+			ret = weir_draft_wish(queue, draft, message, sender, drafts);
 		if (unlikely(ret)) {
 			weir_queue_abort(queue, drafts, link);
 			return message - messages ?: ret;
@@ -563,7 +563,7 @@ ssize_t weir_queue_write(struct weir_queue *queue, struct iov_iter *from,
 	if (!ret)
 		ret = weir_pool_write_iter(&queue->pool, drafts.first->place, 0, len, from);
 	if (!ret && unlikely(READ_ONCE(queue->ttl_ns)))
-		ret = weir_draft_wish(queue, drafts.first, &message, &drafts);
+		ret = weir_draft_wish(queue, drafts.first, &message, &sender, &drafts);
 	if (ret) {
 		weir_queue_abort(queue, &drafts, &drafts.first);
 		return ret;
@@ -592,9 +592,9 @@ static int weir_queue_draft_group(struct weir_queue *queue,
 		ret = weir_queue_add_others(queue, group, ret, sender, &none, drafts);
 	if (ret == -EAGAIN) {
 		room->queue = queue;
-		room->messages = count;
-		room->next = weir_units(weir_message_size(group));
-		room->units = room->next;
+		/* Of a share: what one takes is not free for the next, and his own. */
+		room->messages = weir_queue_is_fair(queue) ? 2 * (u64)count - 1 : count;
+		room->units = weir_units(weir_message_size(group));
 		room->uid = (u32)sender->ids;
 	}
 	return ret;
@@ -622,19 +622,20 @@ int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __u
 }
 
 int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
-		     const struct weir_sender *sender, bool spares, struct weir_chain *drafts)
+		     const struct weir_sender *sender, const struct weir_sender *asker,
+		     struct weir_chain *drafts)
 {
 	struct weir_patience none;
 	int ret;
 
 	weir_patience_init(&none, true, true, 0);
-	none.spares = spares;
-	ret = weir_queue_reserve(queue, message, 1, sender, &none, drafts, false);
+	none.spares = asker;
+	ret = weir_queue_reserve(queue, message, 1, asker ?: sender, &none, drafts, false);
 	if (ret < 0)
 		return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;
 	ret = weir_draft_populate(queue, drafts->first);
 	if (!ret && weir_message_wishes(queue, message))
-		ret = weir_draft_wish(queue, drafts->first, message, drafts);
+		ret = weir_draft_wish(queue, drafts->first, message, sender, drafts);
 	if (ret) {
 		weir_queue_abort(queue, drafts, &drafts->first);
 		return ret;

@@ -216,11 +216,13 @@ struct weir_sender {
 
 /*
  * weir_queue_draft() - room for @message, of which only the lengths count, without
- * waiting, and if @spares, without others that go for it: 0, or -errno. Its bytes are the
- * caller's to fill; may sleep. Ends by weir_queue_commit_drafts() or weir_queue_abort().
+ * waiting: 0, or -errno. @asker: NULL; or he has the room of it in his share, and nothing
+ * goes for it. Its bytes are the caller's to fill; may sleep. Ends by
+ * weir_queue_commit_drafts() or weir_queue_abort().
  */
 int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
-		     const struct weir_sender *sender, bool spares, struct weir_chain *drafts);
+		     const struct weir_sender *sender, const struct weir_sender *asker,
+		     struct weir_chain *drafts);
 /* Those of @drafts from the one at @link on. */
 void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
 		      struct weir_entry **link);
@@ -238,11 +240,10 @@ struct weir_room {
 	u32 when_full;			/* how it was then */
 	u64 freed;			/* its @freed when that was found out, or before */
 	u64 arrivals;			/* likewise */
-	u64 messages;
-	u64 units;
-	u32 next;			/* units of the one that had none, which is among these */
-	u32 uid;			/* whose they are, and */
-	struct weir_share *share;	/* his share, while it is waited for; or NULL */
+	u64 messages;			/* with those of a share twice, all but the last; */
+	u64 units;			/* likewise */
+	u32 uid;			/* whose share that is, and */
+	struct weir_share *share;	/* it, while it is waited for; or NULL */
 };
 
 /*
@@ -341,7 +342,8 @@ static inline bool weir_message_wishes(const struct weir_queue *queue,
  * of @drafts: 0 or -errno; may sleep
  */
 int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
-		    const struct weir_message *message, struct weir_chain *drafts);
+		    const struct weir_message *message, const struct weir_sender *sender,
+		    struct weir_chain *drafts);
 /*
  * weir_draft_need_extra() - there is a struct weir_extra of @draft, of @drafts, as if it
  * wished nothing, unless it does: 0 or -errno; may sleep
@@ -357,11 +359,11 @@ bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft);
 
 void weir_queue_receipt_init(struct weir_queue *queue);
 /*
- * weir_draft_bind() - what @options ask for of other queues is noted in @extra, of a draft:
- * 0 or -errno; may sleep
+ * weir_draft_bind() - what @options, of a message of @sender's, ask for of other queues is
+ * noted in @extra, of a draft: 0 or -errno; may sleep
  */
 int weir_draft_bind(struct weir_queue *queue, const struct weir_options *options,
-		    struct weir_extra *extra);
+		    const struct weir_sender *sender, struct weir_extra *extra);
 /* weir_draft_is_told() - whether @draft has a receipt in @to */
 bool weir_draft_is_told(const struct weir_queue *queue, const struct weir_entry *draft,
 			const struct weir_queue *to);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/cred.h>
 #include <linux/err.h>
 #include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
@@ -40,12 +41,15 @@ static int weir_txn_add_queues(struct weir_deeds *all)
 	return 0;
 }
 
-/* So much in @room's queue is given back, which is needed, and no news. */
-static void weir_room_add(struct weir_room *room, u32 size)
+/* One of @uid's is given back in @room's queue, which is needed, and no news. */
+static void weir_room_add(struct weir_room *room, u32 uid, u32 size)
 {
+	/* See weir_share_has_room(). */
+	const u32 times = weir_queue_is_fair(room->queue) && uid == room->uid ? 2 : 1;
+
 	room->freed++;
-	room->messages++;
-	room->units += weir_units(size);
+	room->messages += times;
+	room->units += (u64)weir_units(size) * times;
 }
 
 /* @deed's drafts are given up, and those for receipts of them. */
@@ -53,14 +57,16 @@ static void weir_deed_abort(struct weir_deed *deed, struct weir_room *room)
 {
 	struct weir_queue *queue = deed->queue;
 	struct weir_entry *entry;
+	u32 uid;
 
 	if (!deed->drafts.first)
 		return;
+	uid = __kuid_val(deed->cred->euid);
 	for (entry = deed->drafts.first; entry && room->queue; entry = entry->next) {
 		if (queue == room->queue)
-			weir_room_add(room, entry->size);
+			weir_room_add(room, uid, entry->size);
 		if (weir_draft_is_told(queue, entry, room->queue))
-			weir_room_add(room, sizeof(struct weir_receipt));
+			weir_room_add(room, uid, sizeof(struct weir_receipt));
 	}
 	weir_queue_abort(queue, &deed->drafts, &deed->drafts.first);
 }
@@ -74,15 +80,10 @@ static void weir_txn_abort(struct weir_deeds *all, struct weir_room *room)
 }
 
 /* -EAGAIN; or -EMSGSIZE if there never is as much room. */
-static int weir_room_check(struct weir_room *room)
+static int weir_room_check(const struct weir_room *room)
 {
 	const struct weir_queue *queue = room->queue;
 
-	/* Of a share: what one takes is not free for the next, and his own. */
-	if (weir_queue_is_fair(queue)) {
-		room->messages += room->messages - 1;
-		room->units += room->units - room->next;
-	}
 	return room->messages > READ_ONCE(queue->max_messages) ||
 	       room->units > READ_ONCE(queue->max_units) ? -EMSGSIZE : -EAGAIN;
 }

@@ -64,7 +64,8 @@ int weir_draft_need_extra(struct weir_queue *queue, struct weir_entry *draft,
 }
 
 int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
-		    const struct weir_message *message, struct weir_chain *drafts)
+		    const struct weir_message *message, const struct weir_sender *sender,
+		    struct weir_chain *drafts)
 {
 	const u32 bonds = WEIR_OPTION_RECEIPT | WEIR_OPTION_REPLY;
 	struct weir_options options;
@@ -92,7 +93,7 @@ int weir_draft_wish(struct weir_queue *queue, struct weir_entry *draft,
 	weir_draft_key(queue, draft, message->key_len);
 	extra->expires = ttl ? weir_time_in(ttl) : WEIR_NEVER;
 	draft->priority = options.priority;
-	return options.flags & bonds ? weir_draft_bind(queue, &options, extra) : 0;
+	return options.flags & bonds ? weir_draft_bind(queue, &options, sender, extra) : 0;
 }
 
 bool weir_draft_commit_wish(struct weir_queue *queue, struct weir_entry *draft)

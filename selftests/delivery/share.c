@@ -265,6 +265,69 @@ TEST_F(queue, transaction)
 	EXPECT_EQ(-EMSGSIZE, door_command(parts[0].fd, WEIR_IOC_TXN, &txn));
 }
 
+/* One of two users: each has his share, and the room of both is waited for. */
+TEST_F(queue, transaction_of_two)
+{
+	static struct weir_message messages[3];
+	struct weir_part parts[2] = {
+		{ .items = raw_address(messages), .count = 3 },
+		{ .items = raw_address(messages), .count = 3 },
+	};
+	struct weir_txn txn = { .parts = raw_address(parts), .count = 2 };
+	pid_t child;
+
+	ASSERT_EQ(0, share_remake(self, FAIR));
+	ASSERT_EQ(3, share_send(self->name, BOB, 3));
+	parts[0].fd = raw_open(self->name, O_WRONLY);
+	for (txn.timeout_ns = 0; txn.timeout_ns >= -1; txn.timeout_ns--) {
+		child = share_fork(self->name, ALICE, &parts[1].fd);
+		if (!child)
+			_exit(-door_command(parts[0].fd, WEIR_IOC_TXN, &txn));
+		if (!txn.timeout_ns)
+			ASSERT_EQ(EAGAIN, proc_wait(child));
+	}
+	wait_waiters(self->name, 1);
+	ASSERT_EQ(3, raw_purge(self->name));
+	EXPECT_EQ(0, proc_wait(child));
+	EXPECT_EQ(6, raw_figure(self->name, "depth"));
+}
+
+/* What a receipt takes is of who asked for it, though nobody sent it. */
+TEST_F(queue, receipts)
+{
+	static struct letter letter;
+	char path[WEIR_NAME_SIZE + 32], other[WEIR_NAME_SIZE];
+	struct weir_options options = { .flags = WEIR_OPTION_RECEIPT };
+	int fd, ret, i;
+	pid_t child;
+
+	ASSERT_EQ(0, share_remake(self, FAIR));
+	ASSERT_EQ(0, raw_create(raw_name(other)));
+	ASSERT_EQ(0, chmod(raw_path(path, other), 0666));
+	child = share_fork(other, ALICE, &fd);
+	if (!child) {
+		options.receipt = raw_open(self->name, O_RDWR);
+		for (i = 0; (ret = wish_send(fd, &options)) == 1; i++)
+			;
+		_exit(ret == -ENOBUFS ? i : 255);
+	}
+	EXPECT_EQ(5, proc_wait(child));
+	EXPECT_EQ(0, share_send(self->name, ALICE, 1));
+	EXPECT_EQ(3, full_send(self->writer, 10));
+	EXPECT_EQ(5, raw_purge(other));
+	wait_figure(self->name, "depth", 8);
+	EXPECT_EQ(0, share_send(self->name, ALICE, 1));
+	for (i = 0; i < 8; i++) {
+		ASSERT_EQ(1, letter_take(self->reader, &letter));
+		EXPECT_EQ(i < 3 ? getpid() : 0, (int)letter.desc.pid);
+		EXPECT_EQ(0, letter.desc.uid);
+		EXPECT_EQ(0, letter.desc.gid);
+	}
+	EXPECT_EQ(0, raw_figure(self->name, "bytes"));
+	EXPECT_EQ(5, share_send(self->name, ALICE, 10));
+	EXPECT_EQ(0, raw_destroy(other));
+}
+
 /* Who waits for his share is told when it has room, and leaves others what is theirs. */
 TEST_F(queue, waits_for_his)
 {

@@ -282,7 +282,8 @@ struct weir_version {
  * of them, as are free still; what is sent then is both. So one alone gets half of a
  * queue, two get a third each, and one who comes has room. What would be more is without
  * room, as in a full queue. A message is of the effective user that opened the descriptor
- * (@uid in struct weir_desc) for as long as it counts in @bytes.
+ * (@uid in struct weir_desc) for as long as it counts in @bytes; and a receipt of who sent
+ * the message that asked for it.
  *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
