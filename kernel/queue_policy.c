@@ -3,6 +3,7 @@
 #include <linux/err.h>
 #include <linux/math64.h>
 #include <linux/random.h>
+#include <linux/string.h>
 
 #include "queue_steps.h"
 
@@ -12,6 +13,8 @@ int weir_policy_check(const struct weir_policy *policy)
 	const u32 others = policy->when_full >= WEIR_WHEN_FULL_DROP_OLDEST;
 	const u32 ends = policy->flags & (WEIR_POLICY_DEAD_LETTER | WEIR_POLICY_DISCARD);
 
+	if (memchr_inv(policy->reserved, 0, sizeof(policy->reserved)))
+		return -EINVAL;
 	if (policy->max_messages > WEIR_MAX_MESSAGES ||
 	    (policy->dead_letter && !(policy->flags & WEIR_POLICY_DEAD_LETTER)))
 		return -EINVAL;

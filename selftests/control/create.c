@@ -119,6 +119,32 @@ TEST_F(create, reserved)
 	}
 }
 
+/* Also in the policy, which is to grow there; ALTER looks at it likewise. */
+TEST_F(create, reserved_policy)
+{
+	struct weir_alter alter = { 0 };
+	struct weir_info info;
+	size_t i;
+
+	for (i = 0; i < sizeof(self->create.policy.reserved); i++) {
+		((char *)self->create.policy.reserved)[i] = 1;
+		EXPECT_EQ(-EINVAL, try_create(&self->create)) {
+			TH_LOG("byte %zu", i);
+		}
+		((char *)self->create.policy.reserved)[i] = 0;
+	}
+	ASSERT_EQ(0, raw_control(WEIR_IOC_CREATE, &self->create));
+	ASSERT_EQ(0, raw_info(self->name, &info));
+	for (i = 0; i < ARRAY_SIZE(info.policy.reserved); i++) {
+		EXPECT_EQ(0, info.policy.reserved[i]);
+		raw_set_name(&alter, self->name);
+		alter.policy = info.policy;
+		EXPECT_EQ(0, raw_control(WEIR_IOC_ALTER, &alter));
+		alter.policy.reserved[i] = 1;
+		EXPECT_EQ(-EINVAL, raw_control(WEIR_IOC_ALTER, &alter));
+	}
+}
+
 TEST_F(create, mode)
 {
 	int bit;

@@ -11,7 +11,7 @@
 SIZE(weir_version, 16);
 AT(weir_version, features, 8);
 
-SIZE(weir_policy, 88);
+SIZE(weir_policy, 120);
 AT(weir_policy, max_bytes, 8);
 AT(weir_policy, lease_ns, 16);
 AT(weir_policy, backoff_max_ns, 32);
@@ -22,11 +22,12 @@ AT(weir_policy, prefetch, 68);
 AT(weir_policy, dedup_ns, 72);
 AT(weir_policy, dedup_count, 80);
 AT(weir_policy, when_full, 84);
+AT(weir_policy, reserved, 88);
 
-SIZE(weir_alter, 352);
+SIZE(weir_alter, 384);
 AT(weir_alter, policy, 264);
 
-SIZE(weir_create, 360);
+SIZE(weir_create, 392);
 AT(weir_create, type, 256);
 AT(weir_create, mode, 264);
 AT(weir_create, policy, 272);
@@ -37,16 +38,16 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 784);
+SIZE(weir_info, 816);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
-AT(weir_info, dead_letter, 368);
-AT(weir_info, depth, 624);
-AT(weir_info, delayed, 640);
-AT(weir_info, behind, 648);
-AT(weir_info, sent, 688);
-AT(weir_info, dropped, 736);
-AT(weir_info, oldest_age_ns, 776);
+AT(weir_info, dead_letter, 400);
+AT(weir_info, depth, 656);
+AT(weir_info, delayed, 672);
+AT(weir_info, behind, 680);
+AT(weir_info, sent, 720);
+AT(weir_info, dropped, 768);
+AT(weir_info, oldest_age_ns, 808);
 
 SIZE(weir_options, 72);
 AT(weir_options, priority, 16);
@@ -144,7 +145,7 @@ AT(weir_uring_cmd, len, 8);
 #define SIZE_64(type, size) \
 	_Static_assert(sizeof(void *) != 8 || sizeof(struct type) == (size), #type)
 
-SIZE_64(weir_create_options, 112);
+SIZE_64(weir_create_options, 144);
 SIZE_64(weir_open_options, 16);
 SIZE_64(weir_browse_options, 32);
 SIZE_64(weir_batch_options, 40);

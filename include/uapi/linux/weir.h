@@ -305,6 +305,7 @@ struct weir_policy {
 	__u64	dedup_ns;	/* how long an id is known; 0: however long */
 	__u32	dedup_count;	/* how many are; 0: none, or the default if there is @dedup_ns */
 	__u32	when_full;	/* enum weir_when_full */
+	__u64	reserved[4];	/* 0; it is in the middle of others, and cannot grow */
 };
 
 /*
