@@ -283,7 +283,9 @@ struct weir_version {
  * queue, two get a third each, and one who comes has room. What would be more is without
  * room, as in a full queue. A message is of the effective user that opened the descriptor
  * (@uid in struct weir_desc) for as long as it counts in @bytes; and a receipt of who sent
- * the message that asked for it.
+ * the message that asked for it. Users are told apart by their numbers in the initial
+ * namespace: who has many of these, as a user namespace with a range of subordinate ones
+ * has, has as many shares.
  *
  * Duplicates: with @dedup_count or @dedup_ns the queue knows the ids of the last
  * @dedup_count messages that were taken with one, each for @dedup_ns: see struct
