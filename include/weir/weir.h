@@ -575,7 +575,8 @@ struct weir_caller_options {
 	size_t		size;
 	uint32_t	door;		/* enum weir_door */
 	uint32_t	reserved;
-	struct weir_policy policy;	/* of the queue for the answers; 1024, and 16 MiB */
+	/* Of the queue for the answers; it holds 1024, and 16 MiB, if not told otherwise. */
+	struct weir_policy policy;
 };
 
 /*
@@ -603,8 +604,9 @@ void weir_caller_free(struct weir_caller *caller);
  * -ETIMEDOUT, -EINTR, or -ESHUTDOWN when the queue of the requests was destroyed; then the
  * request may be answered yet, in vain. Or -ENOMSG: it has ended (settled, purged, thrown
  * away) and was not answered, or is a duplicate. That is not told to who asks for a receipt
- * himself; and of what is in a dead letter queue an answer may still come. Answers to other requests of this caller that come
- * meanwhile are thrown away: who has several under way asks by weir_ask().
+ * himself; and of what is in a dead letter queue an answer may still come. Answers to other
+ * requests of this caller that come meanwhile are thrown away: who has several under way
+ * asks by weir_ask().
  */
 int weir_call(struct weir_caller *caller, const struct weir_message *request,
 	      int64_t timeout_ns, const struct weir_view **answer);
