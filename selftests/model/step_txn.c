@@ -53,6 +53,7 @@ static __u32 span_of(__u32 size)
 static void judge_room(struct judged *judged, int nr)
 {
 	struct queue *queue = judged->queues[nr];
+	__u64 owed = queue->owed * units_of(sizeof(struct weir_receipt));
 	__u64 units = 0, messages = 0;
 	int i;
 
@@ -69,8 +70,8 @@ static void judge_room(struct judged *judged, int nr)
 		add_wrong(&judged->wrongs[nr], -EMSGSIZE);
 		if (queue->held)
 			add_wrong(&judged->wrongs[nr], -EAGAIN);
-	} else if (queue->held + messages > queue->policy.max_messages ||
-		   model_units(queue) + units > queue->max_units) {
+	} else if (queue->held + queue->owed + messages > queue->policy.max_messages ||
+		   model_units(queue) + owed + units > queue->max_units) {
 		add_wrong(&judged->wrongs[nr], -EAGAIN);
 	}
 }
