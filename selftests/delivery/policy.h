@@ -33,21 +33,28 @@ static inline struct weir_policy policy_dead(int fd, __u32 max_deliveries)
 	};
 }
 
-/* A queue, of the fixture's name, made anew with that policy. */
-static inline int policy_remake(FIXTURE_DATA(queue) *self, struct weir_policy policy)
+/* The queue once more, with that policy, and opened anew, not to wait. */
+static inline int policy_renew(const char *name, struct weir_policy policy, int *writer,
+			       int *reader)
 {
 	int ret;
 
-	close(self->writer);
-	close(self->reader);
-	ret = raw_destroy_force(self->name);
+	close(*writer);
+	close(*reader);
+	ret = raw_destroy_force(name);
 	if (!ret)
-		ret = policy_create(self->name, policy);
+		ret = policy_create(name, policy);
 	if (ret)
 		return ret;
-	self->writer = raw_open(self->name, O_WRONLY | O_NONBLOCK);
-	self->reader = raw_open(self->name, O_RDONLY | O_NONBLOCK);
-	return self->writer < 0 ? self->writer : self->reader < 0 ? self->reader : 0;
+	*writer = raw_open(name, O_WRONLY | O_NONBLOCK);
+	*reader = raw_open(name, O_RDONLY | O_NONBLOCK);
+	return *writer < 0 ? *writer : *reader < 0 ? *reader : 0;
+}
+
+/* That of the fixture. */
+static inline int policy_remake(FIXTURE_DATA(queue) *self, struct weir_policy policy)
+{
+	return policy_renew(self->name, policy, &self->writer, &self->reader);
 }
 
 /* A message as it was copied out: its descriptor, and what that tells of. */

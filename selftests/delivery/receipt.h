@@ -27,18 +27,7 @@ FIXTURE_VARIANT_ADD(receipt, uring) {
 /* The queue, once more, with that policy. */
 static inline int receipt_remake(FIXTURE_DATA(receipt) *self, struct weir_policy policy)
 {
-	int ret;
-
-	close(self->writer);
-	close(self->reader);
-	ret = raw_destroy_force(self->name);
-	if (!ret)
-		ret = policy_create(self->name, policy);
-	if (ret)
-		return ret;
-	self->writer = raw_open(self->name, O_WRONLY | O_NONBLOCK);
-	self->reader = raw_open(self->name, O_RDONLY | O_NONBLOCK);
-	return self->writer < 0 ? self->writer : self->reader < 0 ? self->reader : 0;
+	return policy_renew(self->name, policy, &self->writer, &self->reader);
 }
 
 FIXTURE_SETUP(receipt)
