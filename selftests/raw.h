@@ -41,6 +41,15 @@ static inline int raw_rounds(int rounds)
 	return divisor > 1 ? (rounds + divisor - 1) / divisor : rounds;
 }
 
+/* How long to wait for what may never come: WEIR_SLOW times longer on a slow kernel. */
+static inline int raw_seconds(int seconds)
+{
+	const char *slow = getenv("WEIR_SLOW");
+	int factor = slow ? atoi(slow) : 1;
+
+	return factor > 1 ? seconds * factor : seconds;
+}
+
 static inline long raw_result(long value)
 {
 	return value < 0 ? -errno : value;

@@ -261,6 +261,7 @@ int main(int argc, char **argv)
 	int rounds;
 
 	total = raw_rounds(100000);
+	patience = PATIENCE;
 	/* While one waits there is another. */
 	nr_jobs = min_of(3 * sysconf(_SC_NPROCESSORS_ONLN), MOST_JOBS);
 	/* The same each time: other seeds are on demand. */

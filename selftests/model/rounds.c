@@ -45,7 +45,7 @@ static int shrink(struct op *ops, int nr)
 	int piece = nr, from, at;
 
 	/* What does not come is most of the time that this takes. */
-	patience = 3;
+	patience = raw_seconds(3);
 
 	while ((piece = piece > 1 ? (piece + 1) / 2 : 0)) {
 		for (from = 0; from < nr && seconds_now() < end;) {

@@ -16,7 +16,7 @@
 
 struct world world;
 struct tally tally;
-int patience = PATIENCE;
+int patience;
 char disagreement[1024];
 const char *disagreement_kind;
 static jmp_buf disagreed;

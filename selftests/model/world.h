@@ -165,7 +165,7 @@ void end_worker(int worker, bool kill);
 void settle_down(void);
 /* Seconds that a worker may take over one step, and the kernel over a death. */
 extern int patience;
-#define PATIENCE 30
+#define PATIENCE raw_seconds(30)
 
 /* figures.c */
 

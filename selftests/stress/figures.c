@@ -73,7 +73,7 @@ static bool queue_is_quiet(const char *name, struct weir_info *info)
 
 bool figures_quiet(const struct stress *stress)
 {
-	uint64_t end = history_now() + 20000000000ULL;
+	uint64_t end = stress_deadline();
 	struct weir_info info;
 	uint32_t queue;
 

@@ -56,7 +56,7 @@ static int receipt_take(const struct stress *stress, struct history_log *log)
 
 bool round_receipts(const struct stress *stress, struct history_log *log)
 {
-	uint64_t end = history_now() + 20000000000ULL;
+	uint64_t end = stress_deadline();
 	struct weir_info info;
 	int ret;
 

@@ -193,7 +193,7 @@ static void round_disturb(struct round *round)
 /* All of them, when they have done what they are at. */
 static void round_stop(struct round *round)
 {
-	uint64_t end = history_now() + 20000000000ULL;
+	uint64_t end = stress_deadline();
 	unsigned int i;
 
 	__atomic_store_n(&round->stress.shared->stop, 1, __ATOMIC_SEQ_CST);

@@ -209,6 +209,12 @@ static inline uint32_t stress_time_flags(uint64_t ns)
 	return ns >= WEIR_UNLIMITED ? 0 : history_time_flags(ns ? ns : WEIR_DEFAULT_LEASE);
 }
 
+/* What has not come by then does not come. */
+static inline uint64_t stress_deadline(void)
+{
+	return history_now() + raw_seconds(20) * 1000000000ULL;
+}
+
 /* settle.c */
 struct stress_settling {
 	struct stress_lease lease;
