@@ -92,9 +92,11 @@ static void line_fault(const struct line *line, uint32_t call, uint32_t index)
 	if (stay->told)
 		return;
 	stay->told = true;
-	if (stay->missing)
-		fault = HISTORY_LOST;
-	else if (r->outcome == HISTORY_EMPTY)
+	if (stay->missing) {
+		check_lost(line->check, stay->record, call, CHECK_NONE);
+		return;
+	}
+	if (r->outcome == HISTORY_EMPTY)
 		fault = HISTORY_FALSE_EMPTY;
 	else if (stay->key / CHECK_CLASS < line->check->keys[call] / CHECK_CLASS)
 		fault = HISTORY_PRIORITY;

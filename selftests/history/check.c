@@ -41,6 +41,14 @@ void check_fault(struct check *check, enum history_fault fault, uint32_t a, uint
 			finding->witness[finding->witnesses++] = witness[i];
 }
 
+void check_lost(struct check *check, uint32_t record, uint32_t b, uint32_t c)
+{
+	const struct history_record *r = check_record(check, record);
+	bool answer = r->op == HISTORY_SEND && r->count == HISTORY_ANSWER;
+
+	check_fault(check, answer ? HISTORY_ANSWER_LOST : HISTORY_LOST, record, b, c);
+}
+
 /* Times from 1 on, so that 0 is before all. */
 static void check_times(struct check *check)
 {
@@ -264,6 +272,7 @@ unsigned int history_check(struct history *history)
 	check_collect_ends(&check, &check.closes, HISTORY_CLOSE);
 	check_once(&check);
 	check_txns(&check);
+	check_answers(&check);
 	check_graves(&check);
 	check.keys = array(history->count, sizeof(*check.keys));
 	check.items = array(history->count, sizeof(*check.items));

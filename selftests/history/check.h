@@ -6,6 +6,7 @@
  *		offset learn whose message it is
  *	once.c	what is sent more than once is one message
  *	txn.c	what is done together
+ *	answer.c	and in particular: a request is settled and its answer sent
  *	graves.c	dead letters are messages of another queue: what is sent there
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
@@ -155,6 +156,9 @@ size_t check_takers_before(const struct check_takers *takers, uint64_t before);
 void check_once(struct check *check);
 void check_txns(struct check *check);
 void check_txns_torn(struct check *check);
+void check_answers(struct check *check);
+/* @record, a message that was sent or delivered, is nowhere. */
+void check_lost(struct check *check, uint32_t record, uint32_t b, uint32_t c);
 /* The dead letters are sent, by nobody who said so. */
 void check_graves(struct check *check);
 void check_join(struct check *check);

@@ -12,7 +12,7 @@
  *	REGISTER who calls is a producer from now on, with that epoch (@deliveries); @seq is
  *		of its last message that was taken, or -1
  *	QUEUE	what a queue is; by who made it: @count, how many a consumer may hold, 0: any
- *		number; and HISTORY_SINGLE
+ *		number; and HISTORY_SINGLE, HISTORY_TEMPORARY
  *	BROWSE	a walk through all that there is, begun and ended; it is OK if it got to the end
  *	TOLD	behind it in the log, begun with it and ended before: a message that it told of
  *	TAKE	a call that receives; when it is OK, its first message
@@ -20,6 +20,8 @@
  *	ACK, RELEASE	a settlement, or the end of a read in parts; one a message
  *	TERM	likewise: the message is given up
  *	EXTEND	a lease is to end later, or earlier; one a message
+ *		An answer is a SEND, and behind it in the log, in one transaction, the
+ *		settlement of its request, HISTORY_ANSWERED; if only that is OK, it went nowhere
  *	BURIED	a message of the queue was seen in the dead letter queue, @file; each that
  *		is delivered there is said to be, before that delivery returns
  *	RECEIPT	the sender of a message was told of its end: @count, enum history_end
@@ -90,6 +92,12 @@ enum history_outcome {
 #define HISTORY_BACK	2
 /* Of QUEUE: one description receives at a time; the others are told that it is empty. */
 #define HISTORY_SINGLE	1
+/* Of QUEUE: it ends with who made it, and what is in it then is nobody's. */
+#define HISTORY_TEMPORARY 2
+/* Of SEND, as its count: it is an answer. */
+#define HISTORY_ANSWER	1
+/* Of ACK, EXTEND: by an answer. */
+#define HISTORY_ANSWERED 8
 /* Of BURIED: it was given up, and not delivered too often. */
 #define HISTORY_GIVEN_UP 4
 /* Of SEND: its priority; higher ones are delivered first. */
@@ -117,7 +125,7 @@ struct history_record {
 	uint32_t seq;		/* of its producer */
 	uint32_t deliveries;	/* 0: not told; SEND: its producer's epoch, 0: none */
 	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many;
-				 * BURIED: the offset in the dead letter queue
+				 * BURIED: the offset in the dead letter queue; SEND: HISTORY_ANSWER
 				 */
 	uint32_t key;		/* SEND: its order key; 0: none, or they mean nothing there */
 	uint32_t txn;		/* SEND, settlements: of the client, in a row; 0: none */
@@ -196,6 +204,9 @@ enum history_fault {
 	HISTORY_TAKEN_TWICE,	/* what was to be taken once */
 	HISTORY_SEQUENCE,	/* a producer was told of less than is taken */
 	HISTORY_UNFENCED,	/* taken of a producer with an epoch that is over */
+	HISTORY_ANSWER_LOST,	/* settled by it, and it is nowhere */
+	HISTORY_UNSETTLED,	/* answered, and delivered, or settled, after that */
+	HISTORY_ANSWERED_TWICE,	/* and settled by each */
 	HISTORY_TORN,		/* a transaction: one part was done, and another was not */
 	HISTORY_TOO_OFTEN,	/* delivered more often than the queue allows */
 	HISTORY_DEAD_EARLY,	/* dead, and neither given up nor delivered so often */

@@ -44,6 +44,9 @@ static inline struct history_record *life_delivery(const struct life *life, size
 void life_lease_end(const struct life *life, const struct lease *lease, uint64_t *since,
 		    uint64_t *back);
 
+/* life_settle.c: in the order in which they returned; what is taken is in the leases */
+void life_settles(struct life *life);
+
 /* life_gone.c: since when it may be gone, and by when it is; how long it was held */
 void life_holds(const struct life *life);
 void life_gone(const struct life *life, struct check_message *message);

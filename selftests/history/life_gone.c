@@ -80,7 +80,7 @@ void life_gone(const struct life *life, struct check_message *message)
 		gone_buried(life, last, message);
 	else if (message->missing)
 		gone_missing(life, message);
-	else if (last && last->maybe_acked != CHECK_NONE)
+	else if (last && last->maybe_acked != CHECK_NONE && last->acked == CHECK_NONE)
 		gone_perhaps(life, last, message);
 	else if (!last)
 		message->gone = gone_unseen(life, send->invoked);

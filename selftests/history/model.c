@@ -18,6 +18,7 @@ static void slot_born(struct model *model, struct slot *slot)
 	for (i = 0; i < MODEL_ALL; i++)
 		slot->files[i] = model->plan->shared && partner->client ? partner->files[i] :
 									  ++model->files;
+	model_reply_place(model, slot);
 }
 
 static void queues_put_back(struct model *model, uint32_t client)

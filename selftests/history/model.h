@@ -62,6 +62,11 @@ enum model_mutant {
 	MODEL_UNTOLD,		/* a walk leaves one out */
 	MODEL_GHOST,		/* or tells of one that is gone */
 	MODEL_TOLD_TWICE,	/* or of one twice */
+	MODEL_ANSWER_LOST,	/* a request is settled, and its answer is nowhere */
+	MODEL_ANSWER_NOWHERE,	/* or is said to be for nobody */
+	MODEL_ANSWER_UNSETTLED,	/* or it is answered, and not settled */
+	MODEL_ANSWER_TWICE,	/* or once more by who has answered it */
+	MODEL_ANSWER_REFUSED,	/* or by who is refused */
 	MODEL_TORN_SENT,	/* a transaction sends, and does not settle */
 	MODEL_TORN_SETTLED,	/* or settles, and does not send */
 	MODEL_TOO_OFTEN,	/* one delivery more than may be */
@@ -85,6 +90,7 @@ struct model_plan {
 	bool txns;		/* transactions */
 	bool once;		/* messages that are taken once */
 	bool receipts;		/* senders are told of ends */
+	bool replies;		/* some ask, and are answered */
 	bool walks;		/* some only look */
 	bool single;		/* one description receives at a time */
 	unsigned int prefetch;	/* that a client may hold; 0: any number */

@@ -50,6 +50,10 @@ static void begin_send(struct model *model, struct slot *slot)
 		slot->priority = chance(model, MODEL_PRIORITIES);
 	if (model->plan->wishes && !model->drains && !chance(model, 8))
 		slot->time = 1 + chance(model, MOST_TIME);
+	slot->asks = 0;
+	if (model->plan->replies && !chance(model, 3))
+		slot->asks = chance(model, 3) ? 1 + chance(model, model->plan->queues) :
+						MODEL_PRIVATE;
 	slot->told = chance(model, 3);
 	slot->asked = slot->told && !chance(model, 3) ? 1 + chance(model, MODEL_BATCH) : 1;
 	for (i = 0; i < slot->asked; i++) {
@@ -217,6 +221,9 @@ bool slot_call(struct model *model, struct slot *slot)
 	case BROWSE:
 		slot_log(model, slot, slot_record(model, slot, HISTORY_BROWSE));
 		return true;
+	case REPLY:
+		model_reply_begin(model, slot);
+		return slot->log.count > slot->first;
 	case ONCE:
 	case REGISTER:
 		model_once_begin(model, slot);
@@ -248,6 +255,8 @@ void slot_begin(struct model *model, struct slot *slot)
 		slot->call = dice % 7 ? ONCE : REGISTER;
 	else if (plan->txns && dice % 10 == 7)
 		slot->call = TXN;
+	else if (plan->replies && dice % 5 == 3)
+		slot->call = REPLY;
 	else if (slot->nr_leases && dice % 3)
 		slot->call = SETTLE;
 	else
@@ -269,7 +278,7 @@ static void effect_send(struct model *model, struct slot *slot)
 {
 	struct model_queue *queue = &model->queues[slot->queue];
 	struct model_wish wish = {
-		.priority = slot->priority, .asked = slot->asked_end,
+		.priority = slot->priority, .asked = slot->asked_end, .asks = slot->asks,
 		.until = slot->time ? slot_until(model, slot) : 0,
 	};
 
@@ -336,6 +345,9 @@ void slot_effect(struct model *model, struct slot *slot)
 		break;
 	case BROWSE:
 		model_browse_effect(model, slot);
+		break;
+	case REPLY:
+		model_reply_effect(model, slot);
 		break;
 	case ONCE:
 	case REGISTER:
@@ -463,6 +475,9 @@ void slot_return(struct model *model, struct slot *slot)
 		break;
 	case BROWSE:
 		model_browse_return(model, slot);
+		break;
+	case REPLY:
+		model_reply_return(model, slot);
 		break;
 	case ONCE:
 	case REGISTER:

@@ -47,6 +47,11 @@ static const struct {
 	[MODEL_UNTOLD] = { "untold", HISTORY_UNTOLD },
 	[MODEL_GHOST] = { "ghost", HISTORY_GHOST },
 	[MODEL_TOLD_TWICE] = { "told-twice", HISTORY_TOLD_TWICE },
+	[MODEL_ANSWER_LOST] = { "answer-lost", HISTORY_ANSWER_LOST },
+	[MODEL_ANSWER_NOWHERE] = { "answer-nowhere", HISTORY_ANSWER_LOST },
+	[MODEL_ANSWER_UNSETTLED] = { "answer-unsettled", HISTORY_UNSETTLED },
+	[MODEL_ANSWER_TWICE] = { "answer-twice", HISTORY_ANSWERED_TWICE },
+	[MODEL_ANSWER_REFUSED] = { "answer-refused", HISTORY_PHANTOM },
 	[MODEL_TORN_SENT] = { "torn-sent", HISTORY_DUPLICATE },
 	[MODEL_TORN_SETTLED] = { "torn-settled", HISTORY_TORN },
 	[MODEL_TOO_OFTEN] = { "too-often", HISTORY_TOO_OFTEN },
@@ -87,6 +92,7 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->rough = random >> 63;
 	plan->receipts = (random >> 45) & 1;
 	plan->walks = (random >> 46) % 3 == 0;
+	plan->replies = (random >> 47) & 1;
 	plan->prefetch = (random >> 52) % 4 ? 0 : 1 + (random >> 40) % 12;
 	plan->single = !plan->shared && (random >> 50) % 4 == 0;
 }

@@ -126,6 +126,7 @@ uint32_t model_send(struct model_queue *queue, struct model_wrong *wrong, uint32
 	queue->messages[message].priority = wish.priority;
 	queue->messages[message].key = wish.key;
 	queue->messages[message].asked = wish.asked;
+	queue->messages[message].asks = wish.asks;
 	queue->messages[message].since = wrong->now;
 	if (model_strikes(wrong, MODEL_DROP, true)) {
 		queue->messages[message].state = MODEL_GONE;
@@ -219,7 +220,7 @@ static void queue_bury(struct model_queue *queue, struct model_wrong *wrong, uin
 		       bool given_up)
 {
 	const struct model_message *message = &queue->messages[index];
-	const struct model_wish wish = { 0 };
+	const struct model_wish wish = { .asks = message->asks };
 	struct model_wrong right = { .now = wrong->now };
 	struct model_message *letter;
 	uint32_t sent;

@@ -18,6 +18,8 @@ struct model_message {
 	uint8_t priority, key;
 	uint8_t end;		/* enum history_end */
 	bool asked;		/* of that */
+	bool answered;
+	uint8_t asks;		/* for an answer: 0, MODEL_PRIVATE, or a queue and 1 */
 	struct { uint64_t offset; uint32_t deliveries; uint16_t target; bool given_up; } died;
 	uint32_t producer, seq;
 	uint32_t deliveries;
@@ -69,9 +71,12 @@ struct model_wrong {
 
 #define MODEL_NOTHING	UINT32_MAX
 
+/* A queue without a name of who asks. */
+#define MODEL_PRIVATE	255
+
 /* Of a message: @until it waits. */
 struct model_wish {
-	uint8_t priority, key;
+	uint8_t priority, key, asks;
 	bool asked;
 	uint64_t until;
 };

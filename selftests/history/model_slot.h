@@ -12,7 +12,7 @@
 
 /* Where a client is in its call. */
 enum phase { IDLE, CALLED, DONE };
-enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER, BROWSE };
+enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER, BROWSE, REPLY };
 
 struct lease {
 	uint32_t message, file, deliveries;
@@ -39,6 +39,8 @@ struct slot {
 	uint32_t priority;		/* of what it sends */
 	uint8_t keys[MODEL_BATCH];	/* likewise */
 	bool asked_end;			/* likewise: for receipts */
+	uint8_t asks;			/* likewise: for answers */
+	bool answered;			/* what it answers was leased to it, so it may be */
 	struct { uint16_t queue; uint32_t seq; } parts[MODEL_BATCH]; /* of a transaction */
 	struct lease done[2];		/* likewise: what it settles, */
 	unsigned int sends, settles;	/* so many */
@@ -106,6 +108,12 @@ void model_txn_return(struct model *model, struct slot *slot);
 void model_once_begin(struct model *model, struct slot *slot);
 void model_once_effect(struct model *model, struct slot *slot);
 void model_once_return(struct model *model, struct slot *slot);
+
+/* model_reply.c: an answer; and the queue for those that @slot asks for itself */
+void model_reply_begin(struct model *model, struct slot *slot);
+void model_reply_effect(struct model *model, struct slot *slot);
+void model_reply_return(struct model *model, struct slot *slot);
+void model_reply_place(struct model *model, struct slot *slot);
 
 /* model_browse.c: a walk, that sees all at one moment */
 void model_browse_effect(struct model *model, struct slot *slot);

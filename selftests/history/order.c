@@ -240,9 +240,7 @@ static void order_of_delivery(struct check *check)
 
 static void order_lost(struct check *check, struct check_message *message)
 {
-	check_fault(check, HISTORY_LOST, message->send,
-		    message->first,
-		    check->drained);
+	check_lost(check, message->send, message->first, check->drained);
 	/* And so it was not there. */
 	if (message->stay != CHECK_NONE)
 		check->stays[message->stay].until = 0;

@@ -33,6 +33,9 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_TAKEN_TWICE] = "taken-twice",
 	[HISTORY_SEQUENCE] = "sequence",
 	[HISTORY_UNFENCED] = "unfenced-send",
+	[HISTORY_ANSWER_LOST] = "answer-lost",
+	[HISTORY_UNSETTLED] = "answer-unsettled",
+	[HISTORY_ANSWERED_TWICE] = "answered-twice",
 	[HISTORY_TORN] = "torn",
 	[HISTORY_TOO_OFTEN] = "too-often",
 	[HISTORY_DEAD_EARLY] = "dead-early",
@@ -74,7 +77,9 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 	if (r->deliveries)
 		fprintf(out, " %s %u", r->op == HISTORY_SEND || r->op == HISTORY_REGISTER ?
 			"epoch" : "delivery", r->deliveries);
-	if (r->count)
+	if (r->op == HISTORY_SEND && r->count)
+		fprintf(out, " answer");
+	else if (r->count)
 		fprintf(out, " count %u", r->count);
 	if (r->op <= HISTORY_EXTEND && history_time(r))
 		fprintf(out, " for %" PRIu64 " us", history_time(r) / 1000);
@@ -85,8 +90,9 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 	if (r->op == HISTORY_SEND)
 		fprintf(out, " priority %u", history_priority(r));
 	else
-		fprintf(out, "%s%s", r->flags & HISTORY_SETTLED ? " settled" : "",
-			r->flags & HISTORY_BACK ? " back" : "");
+		fprintf(out, "%s%s%s", r->flags & HISTORY_SETTLED ? " settled" : "",
+			r->flags & HISTORY_BACK ? " back" : "",
+			r->flags & HISTORY_ANSWERED ? " by an answer" : "");
 	fprintf(out, ": %s\n", outcome_names[r->outcome]);
 }
 

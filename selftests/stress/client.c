@@ -15,7 +15,8 @@ static const unsigned int shares[STRESS_OPS] = {
 	[STRESS_PARK] = 5, [STRESS_CANCEL] = 1, [STRESS_SETTLE] = 30,
 	[STRESS_URING_SETTLE] = 5, [STRESS_SETTLE_AND_FETCH] = 10, [STRESS_PROBE] = 5,
 	[STRESS_BROWSE] = 1,
-	[STRESS_SEND_ONCE] = 8, [STRESS_TXN] = 8, [STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
+	[STRESS_SEND_ONCE] = 8, [STRESS_TXN] = 8, [STRESS_REPLY] = 8, [STRESS_HEAR] = 1,
+	[STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
 };
 
 #define PURGE_RARELY	2000
@@ -179,6 +180,10 @@ static void client_do(struct stress_client *client, enum stress_op op, uint32_t 
 		return stress_once(client);
 	case STRESS_TXN:
 		return stress_txn(client, queue);
+	case STRESS_REPLY:
+		return stress_reply(client);
+	case STRESS_HEAR:
+		return stress_hear(client);
 	case STRESS_POLL:
 		return client_poll(client, queue);
 	case STRESS_REOPEN:
@@ -254,6 +259,7 @@ static void client_prepare(struct stress_client *client, const struct stress *st
 		client_open(client, queue);
 		client_map(client, queue);
 	}
+	stress_place(client);
 	ret = ring_make(&client->ring, 4, 0);
 	if (!ret)
 		ret = ring_make(&client->parking, 4, 0);

@@ -11,7 +11,7 @@ static uint32_t send_length(struct stress_client *client)
 
 uint32_t stress_producer(const struct stress_client *client, uint32_t queue)
 {
-	return client->id * STRESS_QUEUES + queue;
+	return client->id * STRESS_PRODUCERS + queue;
 }
 
 static struct history_record *send_begin(struct stress_client *client, uint32_t queue,
@@ -82,8 +82,12 @@ struct history_record *stress_send_make(struct stress_client *client, uint32_t q
 
 	stress_message_make(message, bytes, send_length(client), record->producer, record->seq,
 			    stress_chance(client, 2));
-	if (options->flags)
+	if (options->flags & WEIR_OPTION_RECEIPT)
 		options->token = (uint64_t)record->producer << 32 | record->seq;
+	if (!stress_chance(client, 5)) {
+		options->flags |= WEIR_OPTION_REPLY;
+		options->reply = stress_reply_to(client, record->producer, record->seq);
+	}
 	message->options = raw_address(options);
 	message->options_len = sizeof(*options);
 	if (message->key_len && stress_keyed(client->stress->seed, queue))

@@ -49,7 +49,7 @@ static bool settle_pick(struct stress_client *client, uint32_t file, struct stre
 	return false;
 }
 
-/* The one that continues @lease's run, if it has it. */
+/* The one that continues @lease's run, if it has it. Requests stay by themselves. */
 static bool settle_extend(struct stress_client *client, struct stress_lease *lease)
 {
 	unsigned int i;
@@ -57,7 +57,8 @@ static bool settle_extend(struct stress_client *client, struct stress_lease *lea
 	for (i = 0; i < client->nr_leases; i++) {
 		const struct stress_lease *next = &client->leases[i];
 
-		if (next->queue != lease->queue || next->file != lease->file ||
+		if (next->asks || lease->asks || next->queue != lease->queue ||
+		    next->file != lease->file ||
 		    next->run.offset != lease->run.offset + lease->run.count ||
 		    next->run.slot != lease->run.slot + lease->run.count ||
 		    next->run.deliveries != lease->run.deliveries)
@@ -69,8 +70,8 @@ static bool settle_extend(struct stress_client *client, struct stress_lease *lea
 	return false;
 }
 
-static void settle_log_run(struct stress_client *client, const struct stress_lease *lease,
-			   struct stress_settling *settling)
+void stress_settle_log(struct stress_client *client, const struct stress_lease *lease,
+		       struct stress_settling *settling)
 {
 	uint32_t i;
 
@@ -128,7 +129,7 @@ bool stress_settle_begin(struct stress_client *client, uint32_t file, int fd,
 
 	if (!settle_choose(client, file, &lease))
 		return false;
-	settle_log_run(client, &lease, settling);
+	stress_settle_log(client, &lease, settling);
 	return true;
 }
 
@@ -154,7 +155,7 @@ static void settle_call(struct stress_client *client, const struct stress_lease 
 	};
 	int ret;
 
-	settle_log_run(client, lease, &settling);
+	stress_settle_log(client, lease, &settling);
 	ret = stress_command(client, by_ring, lease->fd, WEIR_IOC_SETTLE, &settle);
 	if (ret < 0)
 		stress_fail(client, "settle", ret);

@@ -23,6 +23,10 @@
 /* One description receives there at a time, and a client holds no more. */
 #define STRESS_SINGLE	4
 #define STRESS_PREFETCH	12
+/* Who sends: a client, to one of these or to queues without a name. */
+#define STRESS_PRODUCERS (STRESS_QUEUES + 1)
+/* Each client has one of these, for answers: by its number. */
+#define STRESS_PLACE(client) (100 + (client) % 60000)
 #define STRESS_PRIORITIES 3
 #define STRESS_KEYS	64
 /* Shorter times are none in a log. */
@@ -41,7 +45,8 @@ enum stress_op {
 	STRESS_FETCH_SETTLED, STRESS_URING_FETCH, STRESS_PARK, STRESS_CANCEL,
 	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
 	STRESS_BROWSE,
-	STRESS_SEND_ONCE, STRESS_TXN, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
+	STRESS_SEND_ONCE, STRESS_TXN, STRESS_REPLY, STRESS_HEAR,
+	STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
 	STRESS_OPS,
 };
 
@@ -51,6 +56,8 @@ struct stress_lease {
 	uint32_t file;
 	int fd;
 	struct weir_run run;
+	bool asks;			/* for an answer */
+	uint32_t producer, seq;		/* of the message, likewise */
 };
 
 /* What all processes share. */
@@ -102,7 +109,9 @@ struct stress_client {
 	int fds[STRESS_ALL];		/* its own descriptions */
 	bool waited[STRESS_ALL];	/* a send through it may have been a ring's thread's */
 	uint32_t files[STRESS_ALL], next_file;
-	uint32_t seqs[STRESS_QUEUES];
+	uint32_t seqs[STRESS_PRODUCERS];
+	int place;			/* a queue without a name, for answers */
+	uint32_t place_file;
 	const char *index[STRESS_ALL], *pool[STRESS_ALL];
 	struct stress_lease leases[STRESS_LEASES];
 	unsigned int nr_leases;
@@ -150,6 +159,15 @@ void stress_browse(struct stress_client *client, uint32_t queue);
 
 /* once.c */
 void stress_once(struct stress_client *client);
+
+/* reply.c */
+
+/* The queue that @client's answers come to privately. */
+void stress_place(struct stress_client *client);
+/* That one, or one of those that all use: it follows from the request. */
+int stress_reply_to(const struct stress_client *client, uint32_t producer, uint32_t seq);
+void stress_reply(struct stress_client *client);
+void stress_hear(struct stress_client *client);
 
 /* txn.c */
 void stress_txn(struct stress_client *client, uint32_t queue);
@@ -225,6 +243,9 @@ struct stress_settling {
 /* Leases that can be settled as one run are taken out; false: there is none. */
 bool stress_settle_begin(struct stress_client *client, uint32_t file, int fd,
 			 struct stress_settling *settling);
+/* Likewise, of one that is chosen already. */
+void stress_settle_log(struct stress_client *client, const struct stress_lease *lease,
+		       struct stress_settling *settling);
 void stress_settle_end(struct stress_client *client, struct stress_settling *settling);
 void stress_settle(struct stress_client *client, bool by_ring);
 void stress_probe(struct stress_client *client);

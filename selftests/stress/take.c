@@ -90,12 +90,14 @@ void stress_read_parts(struct stress_client *client, uint32_t queue)
 		take->outcome = HISTORY_CORRUPT;
 }
 
-/* Message @i of @run. */
-static void take_lease(struct stress_client *client, uint32_t queue, uint32_t file, int fd,
-		       const struct weir_run *run, uint32_t i)
+/* Message @i of @run, as it is in the log. */
+static void take_lease(struct stress_client *client, const struct history_record *record, int fd,
+		       const struct weir_run *run, uint32_t i, bool asks)
 {
 	struct stress_lease lease = {
-		.queue = queue, .file = file, .fd = fd,
+		.queue = record->target, .file = record->file, .fd = fd,
+		.asks = asks && record->outcome == HISTORY_OK, .producer = record->producer,
+		.seq = record->seq,
 		.run = { .offset = run->offset + i, .slot = run->slot + i, .count = 1,
 			 .deliveries = run->deliveries },
 	};
@@ -167,7 +169,8 @@ static void take_messages(struct stress_client *client, struct history_record *c
 		    !take_whole(client, desc, payload, record))
 			record->outcome = HISTORY_CORRUPT;
 		if (!(call->flags & HISTORY_SETTLED))
-			take_lease(client, queue, call->file, fd, run, in_run);
+			take_lease(client, record, fd, run, in_run,
+				   desc->flags & WEIR_DESC_REPLY);
 		at = record_end(desc);
 		in_run++;
 	}
