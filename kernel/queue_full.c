@@ -59,11 +59,18 @@ static bool weir_queue_look_out(struct weir_queue *queue)
 	return weir_line_watch(&queue->readers, &queue->lookout, queue);
 }
 
-static bool weir_queue_may_write(const struct weir_queue *queue)
+/* Of what is ready some may still be read, all of it perhaps. */
+static bool weir_queue_may_let_go(struct weir_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return weir_queue_oldest(queue);
+}
+
+static bool weir_queue_may_write(struct weir_queue *queue)
 {
 	return weir_queue_has_room(queue, 1) ||
-	       (weir_queue_makes_room(queue) && READ_ONCE(queue->depth) &&
-		!READ_ONCE(queue->stuck));
+	       (weir_queue_makes_room(queue) && !READ_ONCE(queue->stuck) &&
+		weir_queue_may_let_go(queue));
 }
 
 bool weir_queue_writable(struct weir_queue *queue, const struct cred *cred)
@@ -124,23 +131,45 @@ static bool weir_would_do(const struct weir_queue *queue, const struct weir_targ
 	return weir_target_met(queue, target, freed);
 }
 
-/* Whether @target would be met if all went, where these are not many. */
-static bool weir_target_can_be_met(const struct weir_queue *queue,
-				   const struct weir_target *target)
+/* As weir_would_do(), with those that are behind it: they may go when it went. */
+static bool weir_line_would_do(const struct weir_queue *queue, const struct weir_target *target,
+			       const struct weir_entry *entry, struct weir_freed *freed)
 {
+	const struct weir_entry *first, *behind;
+
+	if (weir_would_do(queue, target, entry, freed))
+		return true;
+	first = entry->pins ? NULL : weir_key_behind(queue, entry);
+	if (!first)
+		return false;
+	behind = first;
+	do {
+		if (weir_would_do(queue, target, behind, freed))
+			return true;
+		behind = list_next_entry(behind, link);
+	} while (behind != first);
+	return false;
+}
+
+/* Whether @lack's target would be met if all went, where these are not many. */
+static bool weir_lack_can_be_met(const struct weir_queue *queue, const struct weir_lack *lack)
+{
+	const struct weir_target *target = &lack->target;
 	const struct weir_entry *entry;
-	struct weir_freed freed = weir_freed_by_burial(queue);
+	struct weir_freed freed = {};
 	struct rb_node *node;
 
-	if (queue->depth >= WEIR_GO_CHUNK || queue->behind)
+	if (queue->depth + queue->behind >= WEIR_GO_CHUNK)
 		return true;
+	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)
+		freed = weir_freed_by_burial(queue);
 	for (entry = queue->ready.first; entry; entry = entry->next) {
 		if (weir_would_do(queue, target, entry, &freed))
 			return true;
 	}
 	for (node = rb_first_cached(&queue->ranked); node; node = rb_next(node)) {
 		entry = rb_entry(node, struct weir_entry, node);
-		if (weir_would_do(queue, target, entry, &freed))
+		if (weir_line_would_do(queue, target, entry, &freed))
 			return true;
 	}
 	return false;
@@ -199,7 +228,7 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 	if (!lack->end)
 		lack->end = queue->next_offset;
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);
-	if (weir_target_can_be_met(queue, &lack->target)) {
+	if (weir_lack_can_be_met(queue, lack)) {
 		if (!lack->pieces)
 			lack->target = weir_target(queue, next, end, false);
 		if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)

@@ -47,6 +47,18 @@ static inline void weir_key_leave(struct weir_queue *queue, struct weir_entry *e
 		weir_key_pass(queue, entry);
 }
 
+/* weir_key_behind() - the first of those behind @entry, which has none before it; or NULL */
+static inline const struct weir_entry *weir_key_behind(const struct weir_queue *queue,
+						       const struct weir_entry *entry)
+{
+	const struct weir_extra *extra;
+
+	if (!queue->heads || !entry->wishes)
+		return NULL;
+	extra = weir_index_extra(&queue->index, entry->slot);
+	return extra->head ? extra->behind : NULL;
+}
+
 /*
  * weir_key_join() - @entry, which has wishes, is to be delivered: whether it is BEHIND
  * one of its key. If not, it is the head of its key, if it has one.

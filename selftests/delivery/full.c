@@ -251,6 +251,23 @@ TEST_F(queue, never_what_is_read)
 	EXPECT_TRUE(full_has_just(self->reader, 1, 2, 6, 7));
 }
 
+/* So there is no room while all that is ready is read like that. */
+TEST_F(queue, all_are_read)
+{
+	struct weir_run late;
+
+	ASSERT_EQ(0, remake_when_full(self, DROPS, 2));
+	ASSERT_EQ(2, full_send(self->writer, 2));
+	late = lease_take(self->reader, 2, LEASE_SHORT);
+	ASSERT_EQ(2, late.count);
+	wait_figure(self->name, "depth", 2);
+	EXPECT_EQ(-EAGAIN, full_send_batch(self->writer, 1, 0));
+	EXPECT_EQ(0, raw_poll(self->writer, POLLOUT));
+	ASSERT_EQ(-ESTALE, lease_end(self->reader, late, WEIR_ACK, 0));
+	EXPECT_EQ(POLLOUT, raw_poll(self->writer, POLLOUT));
+	EXPECT_EQ(1, full_send_batch(self->writer, 1, 0));
+}
+
 /* The next one of a key takes the place of one that went. */
 TEST_F(queue, of_keys)
 {
@@ -277,6 +294,31 @@ TEST_F(queue, of_keys)
 	ASSERT_EQ(0, lease_end(self->reader, run, WEIR_ACK, 0));
 	EXPECT_TRUE(full_has_just(self->reader, 3, 4, 7));
 	EXPECT_EQ(4, raw_figure(self->name, "dropped"));
+}
+
+/* None goes in vain: not where all of them would not do, with those behind them. */
+TEST_F(queue, none_in_vain)
+{
+	struct weir_policy policy = full_policy(DROPS, 4);
+	struct weir_run run;
+
+	policy.flags = WEIR_POLICY_KEYED;
+	ASSERT_EQ(0, policy_remake(self, policy));
+	ASSERT_EQ(1, key_send(self->writer, "a"));
+	ASSERT_EQ(1, key_send(self->writer, "a"));
+	ASSERT_EQ(1, key_send(self->writer, "a"));
+	ASSERT_EQ(1, key_send(self->writer, "b"));
+	run = lease_take(self->reader, 1, LEASE_LONG);
+	policy.max_messages = 2;
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	/* One may go, and three of two would be left. */
+	EXPECT_EQ(-EAGAIN, key_send(self->writer, "c"));
+	ASSERT_EQ(0, raw_figure(self->name, "dropped"));
+	ASSERT_EQ(0, lease_end(self->reader, run, WEIR_RELEASE, 0));
+	/* Now all may, one after the other. */
+	EXPECT_EQ(1, key_send(self->writer, "c"));
+	EXPECT_EQ(3, raw_figure(self->name, "dropped"));
+	EXPECT_TRUE(full_has_just(self->reader, 3, 4));
 }
 
 /* For pages side by side, too. */

@@ -124,6 +124,32 @@ TEST_F(dead, never_what_is_out)
 	ASSERT_EQ(0, lease_end(self->reader, lease_first(run, 2), WEIR_ACK, 0));
 }
 
+/* What is dying makes room for those for whom others die, and for nobody else (I40). */
+TEST_F(dead, none_in_vain)
+{
+	struct weir_policy policy;
+	struct weir_run run;
+
+	ASSERT_EQ(0, remake_dead(self, 3, (struct weir_policy){ .max_messages = 1 }));
+	ASSERT_EQ(3, full_send(self->writer, 3));
+	run = lease_take(self->reader, 2, LEASE_LONG);
+	ASSERT_EQ(2, run.count);
+	ASSERT_EQ(0, policy_term(self->reader, run, NULL, 0));
+	wait_figure(self->name, "dying", 1);
+	policy = policy_dead(self->target, 0);
+	policy.max_messages = 1;
+	policy.when_full = WEIR_WHEN_FULL_DROP_OLDEST;
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	EXPECT_EQ(-EAGAIN, full_send_batch(self->writer, 1, 0));
+	EXPECT_EQ(0, raw_figure(self->name, "dropped"));
+	ASSERT_EQ(1, raw_figure(self->name, "depth"));
+	/* With it buried, that does. */
+	ASSERT_EQ(1, letter_take(self->letters, &letter));
+	wait_figure(self->name, "dying", 0);
+	EXPECT_EQ(1, full_send_batch(self->writer, 1, 0));
+	EXPECT_EQ(1, raw_figure(self->name, "dropped"));
+}
+
 /* Without an heir it is a full queue, until there is another one. */
 TEST_F(dead, heir_ends)
 {

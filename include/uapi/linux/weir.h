@@ -274,9 +274,9 @@ struct weir_version {
  * says: of what is ready to be delivered the lowest priority, and of that what was sent
  * first. Not what is leased, delayed, behind, dying, or still read by who was late. As
  * many go as all messages of a call need, duplicates too, and stay gone whatever becomes
- * of the call; none goes while fewer than 128 are ready, and all of them would not do, and
- * none for a receipt (struct weir_options). Where none may go, or the dead letter queue
- * takes none, it is as with WEIR_WHEN_FULL_WAIT.
+ * of the call; none goes while fewer than 128 are ready or behind others, and all that may
+ * go would not do, and none for a receipt (struct weir_options). Where none may go, or the
+ * dead letter queue takes none, it is as with WEIR_WHEN_FULL_WAIT.
  *
  * Shares: with WEIR_POLICY_FAIR_SHARE a user may have as many messages, and as many bytes
  * of them, as are free still; what is sent then is both. So one alone gets half of a
