@@ -133,8 +133,8 @@ static bool is_first(const struct queue *queue, const struct message *message)
 	return true;
 }
 
-/* A dead letter is in @heir. */
-static void bury_one(struct queue *heir, const struct weir_desc *desc)
+/* A dead letter is in @heir; @others that came have gone again, nobody knows which. */
+static void bury_one(struct queue *heir, const struct weir_desc *desc, bool others)
 {
 	struct message *message, *letter;
 	const unsigned char *bytes;
@@ -147,11 +147,13 @@ static void bury_one(struct queue *heir, const struct weir_desc *desc)
 	if (!queue || queue->heir != heir)
 		disagree("message %llu of %s is no dead letter for it", heir->sent, heir->name);
 	message = model_find(queue, find_number(&spec, bytes, "weir-dead-offset"));
-	if (!message || !is_first(queue, message))
+	if (!message || (!others && !is_first(queue, message)))
 		disagree("message %llu of %s was not to be buried",
 			 message ? message->offset : ~0ULL, queue->name);
 	letter = model_dead_letter(queue, message, message->placed ? message->stamp :
 				   find_number(&spec, bytes, "weir-dead-sent"));
+	if (!model_room(heir, letter->size, 0, 0))
+		disagree("dead letter %llu of %s, which is full", heir->sent, heir->name);
 	model_add(heir, letter);
 	observe_place(heir, letter, desc);
 	if (memcmp(bytes, letter->bytes, letter->size))
@@ -168,6 +170,103 @@ static void tick(void)
 	nanosleep(&time, NULL);
 }
 
+/* All of @heir, and how many of each queue were buried, at one moment. */
+static void snapshot(const struct queue *heir, struct weir_info *info, __u64 dead[QUEUES])
+{
+	struct weir_info other;
+	__u64 sent;
+	int i;
+
+	do {
+		get_info(heir, info);
+		sent = info->sent;
+		for (i = 0; i < QUEUES; i++) {
+			if (!world.queues[i] || world.queues[i]->heir != heir)
+				continue;
+			get_info(world.queues[i], &other);
+			dead[i] = other.dead;
+		}
+		get_info(heir, info);
+	} while (info->sent != sent);
+}
+
+/* One that died in @queue is buried, and has gone from there: any of those that were first. */
+static void bury_unseen(struct queue *queue)
+{
+	int i = 0;
+
+	while (i < queue->held && !is_first(queue, queue->messages[i]))
+		i++;
+	if (i == queue->held)
+		disagree("more of %s are buried than had died", queue->name);
+	queue->dead_letters++;
+	model_gone(queue, queue->messages[i], WEIR_OUTCOME_DEAD_LETTER,
+		   queue->messages[i]->holder_pid, queue->messages[i]->holder);
+}
+
+/* Of the letters that came to be in @heir: what they need; and how many went already. */
+static int letters_space(struct queue *heir, __u64 sent, struct space *space, __u32 *span)
+{
+	int missing = 0;
+	__u64 offset;
+
+	for (offset = heir->sent; offset < sent; offset++) {
+		const struct weir_desc *desc = observe_find(heir, offset);
+		struct spec spec;
+
+		if (!desc) {
+			missing++;
+			continue;
+		}
+		spec = (struct spec){ desc->len, desc->key_len, desc->headers_len };
+		space->messages++;
+		space->units += units_of(spec_size(&spec));
+		*span += spec_size(&spec) + 8192;
+	}
+	return missing;
+}
+
+/*
+ * Dead letters are in @heir, where others went for them, and then perhaps some of them for
+ * those behind. Each of them is of the lowest priority: so what was there before went first,
+ * as far as it did.
+ */
+static bool arrive_full(struct queue *heir)
+{
+	const __u64 before = heir->sent;
+	struct space space = { 0 };
+	struct weir_info info;
+	__u64 dead[QUEUES], went;
+	__u32 span = 4096;
+	int missing, i;
+
+	snapshot(heir, &info, dead);
+	missing = letters_space(heir, info.sent, &space, &span);
+	went = info.dropped - heir->dropped;
+	if (went < (__u64)missing)
+		disagree("%d letters are missing in %s", missing, heir->name);
+	for (went -= missing; went; went--) {
+		if (!missing && model_has_room(heir, space, (struct space){ 0 }) &&
+		    observe_fits(heir, span))
+			disagree("%llu of %s too many have gone for letters", went, heir->name);
+		model_let_go(heir, 1);
+	}
+	while (heir->sent < info.sent) {
+		const struct weir_desc *desc = observe_find(heir, heir->sent);
+
+		if (desc)
+			bury_one(heir, desc, missing);
+		else
+			heir->sent++;
+	}
+	heir->dropped += missing;
+	for (i = 0; i < QUEUES; i++)
+		while (world.queues[i] && world.queues[i]->heir == heir &&
+		       world.queues[i]->dead_letters < dead[i])
+			bury_unseen(world.queues[i]);
+	return heir->sent > before;
+}
+
 /*
  * More is in @queue than the model has: dead letters, or receipts, which nobody sent. What
  * is not due yet is perhaps when others have been buried: whether anything was.
@@ -176,6 +275,9 @@ static bool arrive(struct queue *queue, __u64 sent)
 {
 	const __u64 before = queue->sent;
 
+	if (makes_room(queue) && is_heir(queue))
+		return arrive_full(queue);
+
 	while (queue->sent < sent) {
 		const struct weir_desc *desc = observe_find(queue, queue->sent);
 
@@ -183,7 +285,7 @@ static bool arrive(struct queue *queue, __u64 sent)
 			disagree("message %llu of %s is in no slot", queue->sent, queue->name);
 		/* A receipt may be dead itself. */
 		if (desc->pid || desc->headers_len) {
-			bury_one(queue, desc);
+			bury_one(queue, desc, false);
 			continue;
 		}
 		agree("length of a receipt", desc->len, sizeof(struct weir_receipt));
@@ -213,6 +315,12 @@ static bool hear(struct queue *queue)
 	return arrive(queue, info.sent);
 }
 
+static bool letter_fits(const struct queue *heir, const struct message *letter)
+{
+	return model_has_room(heir, (struct space){ 1, units_of(letter->size) },
+			      model_may_go(heir));
+}
+
 /* Whether the one that may be first and is the hardest to place has place for sure. */
 static bool has_place(const struct queue *queue)
 {
@@ -225,7 +333,7 @@ static bool has_place(const struct queue *queue)
 		if (!is_first(queue, queue->messages[i]))
 			continue;
 		letter = model_dead_letter(queue, queue->messages[i], LONG_AT);
-		fits = model_room(queue->heir, letter->size, 0, 0) &&
+		fits = letter_fits(queue->heir, letter) &&
 		       observe_fits(queue->heir, letter->size);
 		model_free(letter);
 		if (!fits)
@@ -246,7 +354,7 @@ static bool has_room(const struct queue *queue)
 		if (!is_first(queue, queue->messages[i]))
 			continue;
 		letter = model_dead_letter(queue, queue->messages[i], LONG_AT);
-		room = model_room(queue->heir, letter->size, 0, 0);
+		room = letter_fits(queue->heir, letter);
 		model_free(letter);
 	}
 	return room;
@@ -275,6 +383,16 @@ static bool bequeath(struct queue *queue)
 	if (ticks == TICKS(patience))
 		disagree("what is dead of %s is not buried", queue->name);
 	return arrive(heir, info.sent);
+}
+
+void bury_so_far(struct queue *queue)
+{
+	struct weir_info info;
+
+	if (queue->heir->dead)
+		return;
+	get_info(queue->heir, &info);
+	arrive(queue->heir, info.sent);
 }
 
 static bool discard(struct queue *queue)

@@ -49,6 +49,7 @@ static void check_policy(const struct queue *queue, const struct weir_info *info
 	agree("INFO prefetch", got->prefetch, has->prefetch);
 	agree("INFO dedup_ns", got->dedup_ns, has->dedup_ns);
 	agree("INFO dedup_count", got->dedup_count, has->dedup_count);
+	agree("INFO when_full", got->when_full, has->when_full);
 	disagree("INFO policy: something else");
 }
 
@@ -105,11 +106,12 @@ void check_figures(struct queue *queue)
 	agree("INFO redelivered", info.redelivered, queue->redelivered);
 	agree("INFO settled", info.settled, queue->settled);
 	agree("INFO purged", info.purged, queue->purged);
+	agree("INFO dropped", info.dropped, queue->dropped);
 	agree("INFO duplicates", info.duplicates, queue->duplicates);
 	agree("INFO consumers", info.consumers, consumers_of(queue));
 	agree("INFO waiters", info.waiters, 0);
-	agree("INFO sum", info.settled + info.purged + info.dead + info.depth + info.leased +
-	      info.delayed + info.behind + info.dying, info.sent);
+	agree("INFO sum", info.settled + info.purged + info.dropped + info.dead + info.depth +
+	      info.leased + info.delayed + info.behind + info.dying, info.sent);
 	check_memory(queue, &info);
 }
 
@@ -126,6 +128,7 @@ static void check_sysfs(const struct queue *queue, const struct weir_info *info)
 		{ "sent", info->sent },
 		{ "received", info->received }, { "redelivered", info->redelivered },
 		{ "settled", info->settled }, { "purged", info->purged },
+		{ "dropped", info->dropped },
 		{ "duplicates", info->duplicates }, { "consumers", info->consumers },
 		{ "prefetch", info->policy.prefetch },
 	};

@@ -49,32 +49,40 @@ bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units)
 	       model_units(queue) + units + units_of(size) <= queue->max_units;
 }
 
-/*
- * What is wrong before any space is looked for ends the batch before it; so does
- * what no space can be had for, and then what cannot be copied.
- */
-int model_admits(const struct queue *queue, const struct spec *specs, int count)
+/* What is wrong before any space is looked for ends the batch before it. */
+int model_tries(const struct queue *queue, const struct spec *specs, int count, int *error)
 {
-	int error = 0, reserved = 0, i;
-	__u64 units = 0;
+	int i;
+
+	for (i = 0, *error = 0; i < count && !*error; i++)
+		*error = spec_early_error(&specs[i]);
+	if (*error)
+		count = i - 1;
+	for (i = 0; i < count; i++)
+		if (spec_size(&specs[i]) > queue->max_size) {
+			*error = -EMSGSIZE;
+			return i;
+		}
+	return count;
+}
+
+/* So does what no space can be had for, and then what cannot be copied. */
+int model_admits(const struct queue *queue, const struct spec *specs, int count, bool others)
+{
+	struct space less = { 0 };
+	int error, reserved = 0, i;
 
 	if (queue->dead)
 		return -ESHUTDOWN;
-	for (i = 0; i < count && !error; i++)
-		error = spec_early_error(&specs[i]);
-	if (error)
-		count = i - 1;
-	for (i = 0; i < count; i++) {
-		if (spec_size(&specs[i]) > queue->max_size) {
-			error = -EMSGSIZE;
-			count = i;
-		}
-	}
+	count = model_tries(queue, specs, count, &error);
 	if (!count)
 		return error;
+	if (others && makes_room(queue) &&
+	    !model_has_room(queue, model_space(specs, count), less))
+		less = model_may_go(queue);
 	while (reserved < count &&
-	       model_room(queue, spec_size(&specs[reserved]), reserved, units))
-		units += units_of(spec_size(&specs[reserved++]));
+	       model_has_room(queue, model_space(specs, reserved + 1), less))
+		reserved++;
 	if (!reserved)
 		return -EAGAIN;
 	for (i = 0; i < reserved; i++) {
@@ -219,6 +227,7 @@ void model_put_back(struct queue *queue, struct message *message, enum wait wait
 	model_end_lease(message);
 	message->state = wait ? DELAYED : READY;
 	message->ends = wait == SHORT;
+	queue->freed++;
 }
 
 static enum wait model_backoff(const struct queue *queue)
@@ -360,6 +369,7 @@ static void model_unpin(struct queue *queue, struct message *message, const stru
 			message->pins[kept++] = *pin;
 	}
 	message->nr_pins = kept;
+	queue->freed++;
 	if (!kept && message->state == PINNED)
 		model_remove(queue, message);
 }

@@ -123,10 +123,10 @@ struct queue {
 	__u32 owed;			/* of these, and for what has not ended */
 	__u64 heard;
 	__u64 duplicates, waited;	/* @waited: sent behind others of their key */
-	__u64 sent, received, redelivered, expired, settled, purged, dead_letters;
+	__u64 sent, received, redelivered, expired, settled, purged, dropped, dead_letters;
 	__u32 starving;			/* deliveries in a row while a lower priority waited */
 	__u64 starved;			/* deliveries for that */
-	__u64 freed;			/* messages that left room */
+	__u64 freed;			/* messages that left room, or may go for others */
 	__u64 blocked;			/* its heir's @freed, when that had no place; ~0: not so */
 	__u64 memory;			/* that it has for good, at least */
 	/* The observer's, who is the controller: see observe.c. */
@@ -156,6 +156,17 @@ static inline __u32 units_of(__u32 size)
 static inline bool has_flag(const struct queue *queue, __u32 flag)
 {
 	return queue->policy.flags & flag;
+}
+
+/* Others go for what has no room. */
+static inline bool makes_room(const struct queue *queue)
+{
+	return queue->policy.when_full >= WEIR_WHEN_FULL_DROP_OLDEST;
+}
+
+static inline bool lets_die(const struct queue *queue)
+{
+	return queue->policy.when_full == WEIR_WHEN_FULL_DEAD_LETTER && !queue->dead;
 }
 
 /* What is where in it is not seen but by who takes it. */
@@ -193,10 +204,28 @@ int model_behind(struct queue *queue);
 /* Whether a message of @size bytes has room, beside @more with @units. */
 bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units);
 
-/* How many of @specs are taken, or -errno. */
-int model_admits(const struct queue *queue, const struct spec *specs, int count);
+/* How many of @specs room is looked for for; @error: of the next one, or 0. */
+int model_tries(const struct queue *queue, const struct spec *specs, int count, int *error);
+/* How many of @specs are taken, or -errno; @others: if these go for them. */
+int model_admits(const struct queue *queue, const struct spec *specs, int count, bool others);
 /* NULL: it is a duplicate. */
 struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid);
+
+/* full.c */
+
+/* So many messages, of that size in all. */
+struct space {
+	__u32 messages;
+	__u64 units;
+};
+
+struct space model_space(const struct spec *specs, int count);
+/* What may go for others, all of it. */
+struct space model_may_go(const struct queue *queue);
+/* Whether @space has room as soon as @less is not there. */
+bool model_has_room(const struct queue *queue, struct space space, struct space less);
+/* What goes first, or NULL. */
+struct message *model_victim(struct queue *queue);
 
 /* model_once.c */
 
@@ -220,6 +249,11 @@ int model_bonds_error(const struct queue *queue, const struct spec *specs, int n
 /* model_order.c */
 
 struct message *model_next(struct queue *queue);
+/* Whether it is to be delivered, and not behind others. */
+bool model_is_next(struct queue *queue, const struct message *message);
+/* Whether @other is before @message in the line of their key. */
+bool model_is_ahead(const struct queue *queue, const struct message *other,
+		    const struct message *message);
 /* @message, which is READY, has its place in the line of its key. */
 void model_arrive(struct queue *queue, struct message *message);
 /* Whether @file may take anything, as long as others receive. */

@@ -15,17 +15,21 @@ static bool is_in_line(const struct message *message)
 				    message->state == DELAYED);
 }
 
+bool model_is_ahead(const struct queue *queue, const struct message *other,
+		    const struct message *message)
+{
+	return has_flag(queue, WEIR_POLICY_KEYED) && message->spec.key_len &&
+	       is_in_line(other) && other->arrived < message->arrived &&
+	       same_key(other, message);
+}
+
 static bool is_behind(const struct queue *queue, const struct message *message)
 {
 	int i;
 
-	for (i = 0; i < queue->held; i++) {
-		const struct message *other = queue->messages[i];
-
-		if (is_in_line(other) && other->arrived < message->arrived &&
-		    same_key(other, message))
+	for (i = 0; i < queue->held; i++)
+		if (model_is_ahead(queue, queue->messages[i], message))
 			return true;
-	}
 	return false;
 }
 
@@ -43,8 +47,7 @@ static void model_line(struct queue *queue)
 	for (i = 0; i < queue->held; i++) {
 		struct message *message = queue->messages[i];
 
-		message->behind = message->spec.key_len && is_in_line(message) &&
-				  is_behind(queue, message);
+		message->behind = is_in_line(message) && is_behind(queue, message);
 	}
 }
 
@@ -54,11 +57,18 @@ void model_arrive(struct queue *queue, struct message *message)
 	if (!message->arrived)
 		message->arrived = ++queue->arrivals;
 	queue->line_changed = true;
+	queue->freed++;
 }
 
 static bool is_next(const struct message *message)
 {
 	return message->state == READY && !message->behind;
+}
+
+bool model_is_next(struct queue *queue, const struct message *message)
+{
+	model_line(queue);
+	return is_next(message);
 }
 
 int model_depth(struct queue *queue)

@@ -5,6 +5,19 @@
  */
 #include "world.h"
 
+static enum weir_dead_reason reason_of(const struct message *message)
+{
+	static const char *const reasons[] = {
+		[WEIR_DEAD_DELIVERIES] = "deliveries", [WEIR_DEAD_TERM] = "term",
+		[WEIR_DEAD_EXPIRED] = "expired", [WEIR_DEAD_FULL] = "full",
+	};
+	enum weir_dead_reason reason = WEIR_DEAD_DELIVERIES;
+
+	while (strcmp(message->reason, reasons[reason]))
+		reason++;
+	return reason;
+}
+
 void model_tell(struct queue *queue, const struct message *message, enum weir_outcome outcome,
 		__u32 pid, const char *name)
 {
@@ -23,9 +36,7 @@ void model_tell(struct queue *queue, const struct message *message, enum weir_ou
 		},
 	};
 	if (message->state == DYING)
-		receipt->told.reason = !strcmp(message->reason, "term") ? WEIR_DEAD_TERM :
-				       !strcmp(message->reason, "expired") ? WEIR_DEAD_EXPIRED :
-									     WEIR_DEAD_DELIVERIES;
+		receipt->told.reason = reason_of(message);
 	memcpy(receipt->told.consumer, name, strnlen(name, WEIR_CONSUMER_NAME_SIZE - 1));
 	memcpy(receipt->told.queue, queue->name, sizeof(queue->name));
 }

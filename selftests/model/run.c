@@ -75,8 +75,8 @@ static void tell_request(FILE *to)
 	const struct weir_fetch *fetch = &request->fetch;
 	int i;
 
-	fprintf(to, "#   file %d, flags %d, uring %d, bad %d, ", request->file, request->flags,
-		request->uring, request->bad_runs);
+	fprintf(to, "#   file %d, flags %d, uring %d, waits %d, bad %d, ", request->file,
+		request->flags, request->uring, request->waits, request->bad_runs);
 	fprintf(to, "length %llu of %llu, parts %d: %lld\n", request->there, request->length,
 		request->parts, last_value);
 	for (i = 0; i < request->count; i++)
@@ -102,14 +102,18 @@ static void tell_queue(FILE *to, const struct queue *queue)
 {
 	int i;
 
-	fprintf(to, "#   %s: flags %#x, prefetch %u, %u deliveries, dedup %u\n", queue->name,
+	fprintf(to, "#   %s: flags %#x, prefetch %u, %u deliveries, dedup %u, ", queue->name,
 		queue->policy.flags, queue->policy.prefetch, queue->policy.max_deliveries,
 		queue->policy.dedup_count);
+	fprintf(to, "when full %u: %d of %llu, %u owed, %llu of %llu units\n",
+		queue->policy.when_full, queue->held, queue->policy.max_messages, queue->owed,
+		model_units(queue), queue->max_units);
 	for (i = 0; i < queue->held && i < MOST_TOLD; i++) {
 		const struct message *message = queue->messages[i];
 
-		fprintf(to, "#    %llu: state %d, delivered %u, ttl %llu, ", message->offset,
-			message->state, message->deliveries, message->ttl);
+		fprintf(to, "#    %llu: state %d, delivered %u, ttl %llu, priority %u, pins %d, ",
+			message->offset, message->state, message->deliveries, message->ttl,
+			message->priority, message->nr_pins);
 		fprintf(to, "key %llu of %u, arrived %llu, behind %d\n", message->spec.key_seed,
 			message->spec.key_len, message->arrived, message->behind);
 	}
@@ -300,6 +304,7 @@ static void tally_up(const struct queue *queue)
 	tally.redelivered += queue->redelivered;
 	tally.expired += queue->expired;
 	tally.settled += queue->settled;
+	tally.dropped += queue->dropped;
 	tally.dead += queue->dead_letters;
 	tally.starved += queue->starved;
 	tally.duplicates += queue->duplicates;

@@ -272,11 +272,27 @@ void step_settle(__u64 *seed)
 	agree("value", reply->value, wanted);
 }
 
+/*
+ * Whether it may be said that there is room, as others may go; that has to be said if they are
+ * thrown away, and that is enough for a small message.
+ */
+static bool others_make_room(struct queue *queue, int got)
+{
+	const struct space small = { .messages = 1, .units = 1 };
+
+	if (!makes_room(queue) || !model_victim(queue))
+		return false;
+	if (!lets_die(queue) && !(got & POLLOUT) &&
+	    model_has_room(queue, small, model_may_go(queue)))
+		disagree("there is no room, and others may go");
+	return true;
+}
+
 void step_poll(__u64 *seed)
 {
 	struct file *file;
 	struct request *request;
-	int f, worker, wanted = 0;
+	int f, worker, wanted = 0, got;
 
 	if (!pick_descriptor(seed, NULL, &f, &worker))
 		return;
@@ -290,5 +306,8 @@ void step_poll(__u64 *seed)
 		wanted |= POLLOUT;
 	if (file->queue->dead)
 		wanted = POLLERR | POLLHUP;
-	agree("events", ask(worker, work_poll)->value, wanted);
+	got = ask(worker, work_poll)->value;
+	if (may_write(file) && !file->queue->dead && others_make_room(file->queue, got))
+		wanted |= got & POLLOUT;
+	agree("events", got, wanted);
 }

@@ -43,6 +43,18 @@ static void pick_dedup(__u64 *seed, struct weir_policy *policy)
 		policy->dedup_count = 1 + random_below(seed, random_below(seed, 2) ? 8 : 100);
 }
 
+/* What is to be done when it is full; what dies for others is to be told from the rest. */
+static void pick_full(__u64 *seed, struct weir_policy *policy)
+{
+	policy->when_full = random_below(seed, 2) ? WEIR_WHEN_FULL_WAIT : 1 + random_below(seed, 3);
+	if (policy->when_full != WEIR_WHEN_FULL_DEAD_LETTER)
+		return;
+	if (!(policy->flags & WEIR_POLICY_DEAD_LETTER))
+		policy->when_full = WEIR_WHEN_FULL_DROP_OLDEST;
+	else if (policy->ttl_ns == SHORT_NS)
+		policy->ttl_ns = LONG_NS;
+}
+
 static void pick_policy(__u64 *seed, struct weir_policy *policy)
 {
 	policy->lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
@@ -62,6 +74,7 @@ static void pick_policy(__u64 *seed, struct weir_policy *policy)
 	pick_turns(seed, policy);
 	if (!random_below(seed, 3))
 		pick_dedup(seed, policy);
+	pick_full(seed, policy);
 }
 
 /*
@@ -77,6 +90,7 @@ static struct queue *pick_heir(__u64 *seed, struct request *request, __u64 max_b
 		struct queue *heir = world.queues[(from + i) % QUEUES];
 
 		if (!heir || unseen(heir) || heir->policy.ttl_ns == SHORT_NS ||
+		    lets_die(heir) || (makes_room(heir) && heir->owed) ||
 		    (heir->max_size < max_bytes / 4 && random_below(seed, 20)))
 			continue;
 		memcpy(request->heir, heir->name, sizeof(heir->name));
@@ -93,7 +107,7 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 {
 	if (random_below(seed, 30))
 		return 0;
-	switch (random_below(seed, 9)) {
+	switch (random_below(seed, 11)) {
 	case 0: policy->max_messages = WEIR_MAX_MESSAGES + 1; break;
 	case 1: policy->max_bytes = WEIR_MIN_BYTES - 1; break;
 	case 2: policy->flags = WEIR_POLICY_DISCARD | WEIR_POLICY_DEAD_LETTER; break;
@@ -103,6 +117,11 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 	case 6: policy->flags |= 0x80000000U; break;
 	case 7: policy->flags |= WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE; break;
 	case 8: policy->dedup_count = WEIR_MAX_DEDUP_COUNT + 1; break;
+	case 9: policy->when_full = WEIR_WHEN_FULL_DEAD_LETTER + 1; break;
+	case 10:
+		policy->flags = 0, policy->max_deliveries = 0;
+		policy->when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+		break;
 	}
 	return -EINVAL;
 }
@@ -216,6 +235,9 @@ void step_alter(__u64 *seed)
 		policy->max_bytes /= 2;
 	if (queue && (is_heir(queue) || queue->owed) && policy->ttl_ns == SHORT_NS)
 		policy->ttl_ns = 0;
+	if (queue && is_heir(queue) && (policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER ||
+					queue->owed))
+		policy->when_full = random_below(seed, 2);
 	if (queue && !random_below(seed, 40))
 		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
 	if (queue && !random_below(seed, 40))

@@ -43,10 +43,13 @@ static __s64 answer(struct file *file, const struct request *request, int worker
 	const struct spec *spec = &request->specs[0];
 	struct queue *to = message->reply_to;
 	__s64 wanted;
+	int error;
 
 	if (!message->asks)
 		return -EDESTADDRREQ;
-	wanted = to->dead ? 0 : model_admits(to, spec, 1);
+	/* For a burial it is not waited. */
+	wanted = to->dead ? 0 : model_admits(to, spec, 1, !lets_die(to));
+	model_make_room(to, spec, model_tries(to, spec, 1, &error), value == 1);
 	/* What is free may be in pieces. */
 	if (wanted == 1 && value == -EAGAIN && !observe_fits(to, spec_size(spec)))
 		return value;
@@ -77,6 +80,8 @@ void step_reply(__u64 *seed)
 	run = &request->settle[0];
 	request->nr_settle = 1;
 	to = pick_answered(seed, file, run);
+	if (to && model_is_tangled(to))
+		return;
 	pick_spec(seed, to ? to : file->queue, worker, request->specs, 0);
 	request->count = 1;
 	value = ask(worker, work_reply)->value;

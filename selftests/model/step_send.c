@@ -2,6 +2,12 @@
 /* The steps that send, and what they send. */
 #include "world.h"
 
+/* Of a call: how many messages it tries, and how many of these are taken, or -errno. */
+struct expected {
+	int tried;
+	__s64 least, most;
+};
+
 static __u32 pick_len(__u64 *seed, const struct queue *queue)
 {
 	__u32 most = queue->max_size;
@@ -43,7 +49,7 @@ static void pick_wishes(__u64 *seed, const struct queue *queue, struct spec *spe
 		options->delay_ns = random_below(seed, 20) ? PAST_AT : LONG_AT;
 	}
 	if (!random_below(seed, 4))
-		options->ttl_ns = random_below(seed, 3) ? LONG_NS : SHORT_NS;
+		options->ttl_ns = random_below(seed, 3) || lets_die(queue) ? LONG_NS : SHORT_NS;
 }
 
 /* The next one of a producer, or an earlier one; or one of who is fenced. */
@@ -92,7 +98,8 @@ static void pick_receipt(__u64 *seed, const struct queue *queue, int worker, str
 						   file->queue->dead)))
 			continue;
 		if (!file->queue->dead && (unseen(file->queue) ||
-					   file->queue->policy.ttl_ns == SHORT_NS))
+					   file->queue->policy.ttl_ns == SHORT_NS ||
+					   (makes_room(file->queue) && is_heir(file->queue))))
 			continue;
 		spec->wishes = true;
 		spec->options.flags |= WEIR_OPTION_RECEIPT;
@@ -238,21 +245,40 @@ int add_sent(struct queue *queue, const struct spec *specs, int count, int worke
 	return added;
 }
 
-/*
- * What was sent is in the model from here on. Fewer may have been taken than
- * there is room for when what is free is in pieces.
- */
-static int check_sent(struct queue *queue, int worker, __s64 value, __s64 wanted)
+/* What is told when there is no room. */
+static int no_room(const struct queue *queue, const struct request *request)
 {
-	const struct spec *specs = world.workers[worker].channel->request.specs;
-	int taken = value > 0 ? value : 0, added;
-	bool in_pieces = wanted > 0 && value < wanted && (value > 0 || value == -EAGAIN ||
-							  value == -ENOBUFS);
+	return request->waits && queue->policy.when_full != WEIR_WHEN_FULL_REJECT ? -ETIMEDOUT :
+										    -EAGAIN;
+}
 
-	if (!in_pieces)
+/* Where it is waited for burials, as many may be taken as there are, or as had room before. */
+static bool is_between(__s64 value, __s64 least, __s64 most)
+{
+	return value == least || (value > 0 && value >= least && value <= most);
+}
+
+/*
+ * What was sent is in the model from here on, and what went for it is not. Fewer may have
+ * been taken than there is room for when what is free is in pieces.
+ */
+static int check_sent(struct queue *queue, const struct request *request, int worker,
+		      __s64 value, const struct expected *expected)
+{
+	const struct spec *specs = request->specs;
+	const __s64 wanted = expected->most;
+	int taken = value > 0 ? value : 0, added;
+	bool in_pieces = wanted > 0 && value < wanted && (value > 0 || value == -ENOBUFS ||
+							  value == no_room(queue, request));
+	bool buried;
+
+	model_make_room(queue, specs, expected->tried, taken);
+	buried = !lets_die(queue) || !is_between(value, expected->least, wanted) ||
+		 (!request->uring && model_is_buried(queue));
+	if (!in_pieces && buried)
 		agree("value", value, wanted);
 	added = add_sent(queue, specs, taken, worker);
-	if (in_pieces && observe_fits(queue, spec_size(&specs[taken])) &&
+	if (in_pieces && buried && observe_fits(queue, spec_size(&specs[taken])) &&
 	    (!specs[taken].receipts ||
 	     observe_fits(specs[taken].receipts, sizeof(struct weir_receipt))))
 		disagree("%lld of %lld taken, and %u bytes have place", value, wanted,
@@ -260,9 +286,38 @@ static int check_sent(struct queue *queue, int worker, __s64 value, __s64 wanted
 	return added;
 }
 
+/* Of @count messages, when the call itself is right; if it is not, @error. */
+static struct expected expect(const struct queue *queue, const struct request *request,
+			      int count, int error)
+{
+	struct expected expected = { .least = error, .most = error };
+	const int full = no_room(queue, request);
+
+	if (error)
+		return expected;
+	expected.tried = model_tries(queue, request->specs, count, &error);
+	expected.most = model_admits(queue, request->specs, count, true);
+	expected.least = model_admits(queue, request->specs, count, !lets_die(queue));
+	if (expected.most == -EAGAIN)
+		expected.most = full;
+	if (expected.least == -EAGAIN)
+		expected.least = full;
+	return expected;
+}
+
+/* Without O_NONBLOCK, where that is not for ever. */
+static void pick_wait(__u64 *seed, const struct queue *queue, struct request *request)
+{
+	request->timeout_ns = (__s64)random_below(seed, 3) - 1;
+	request->waits = !random_below(seed, 4);
+	if (request->waits)
+		request->timeout_ns = queue->policy.when_full == WEIR_WHEN_FULL_REJECT ? -1 : 1;
+}
+
 void step_send(__u64 *seed)
 {
-	int f, worker, i, wanted, added;
+	int f, worker, i, error = 0, added;
+	struct expected expected;
 	struct request *request;
 	struct reply *reply;
 	struct queue *queue;
@@ -271,10 +326,12 @@ void step_send(__u64 *seed)
 	if (!pick_descriptor(seed, can_send, &f, &worker))
 		return;
 	queue = world.files[f].queue;
+	if (model_is_tangled(queue))
+		return;
 	request = prepare(worker);
 	request->file = f;
 	request->uring = !random_below(seed, 3);
-	request->timeout_ns = (__s64)random_below(seed, 3) - 1;
+	pick_wait(seed, queue, request);
 	request->flags = !random_below(seed, 200);
 	request->bad_runs = !random_below(seed, 100);
 	request->count = random_below(seed, 100) ? 1 + random_below(seed, 8) : 0;
@@ -283,18 +340,18 @@ void step_send(__u64 *seed)
 	for (i = 0; i < request->count; i++)
 		pick_spec(seed, queue, worker, request->specs, i);
 
-	wanted = model_admits(queue, request->specs, request->count);
 	if (request->bad_runs)
-		wanted = -EFAULT;
+		error = -EFAULT;
 	if (request->flags || !request->count)
-		wanted = -EINVAL;
+		error = -EINVAL;
 	if (!may_write(&world.files[f]))
-		wanted = -EACCES;
+		error = -EACCES;
 	if (queue->dead)
-		wanted = -ESHUTDOWN;
+		error = -ESHUTDOWN;
+	expected = expect(queue, request, request->count, error);
 	first = queue->sent;
 	reply = ask(worker, work_send);
-	added = check_sent(queue, worker, reply->value, wanted);
+	added = check_sent(queue, request, worker, reply->value, &expected);
 	if (reply->value <= 0)
 		agree("first_offset", reply->first_offset, ~0ULL);
 	else if (added)
@@ -304,14 +361,17 @@ void step_send(__u64 *seed)
 
 void step_write(__u64 *seed)
 {
+	int f, worker, error = 0;
+	struct expected expected;
 	struct request *request;
 	struct reply *reply;
 	struct queue *queue;
-	int f, worker, wanted;
 
 	if (!pick_descriptor(seed, can_send, &f, &worker))
 		return;
 	queue = world.files[f].queue;
+	if (model_is_tangled(queue))
+		return;
 	request = prepare(worker);
 	request->file = f;
 	request->specs[0] = (struct spec){ .len = pick_len(seed, queue),
@@ -322,21 +382,25 @@ void step_write(__u64 *seed)
 		request->specs[0].wrong = WRONG_DATA_END;
 	}
 	request->parts = random_below(seed, 2) ? 0 : 1 + random_below(seed, 5);
+	request->waits = queue->policy.when_full == WEIR_WHEN_FULL_REJECT && !queue->dead &&
+			 random_below(seed, 2);
 
-	wanted = model_admits(queue, request->specs, 1);
+	if (queue->dead)
+		error = -ESHUTDOWN;
 	/* It is too large for a queue that is gone, too. */
 	if (request->length > queue->max_size)
-		wanted = -EMSGSIZE;
-	if (!request->length)
-		wanted = 0;
+		error = -EMSGSIZE;
 	if (!may_write(&world.files[f]))
-		wanted = -EBADF;
+		error = -EBADF;
+	expected = expect(queue, request, 1, error);
+	if (!request->length && !(error == -EBADF))
+		expected = (struct expected){ 0 };
 	reply = ask(worker, work_write);
 	if (reply->value > 0) {
 		agree("bytes", reply->value, request->length);
 		reply->value = 1;
 	}
-	check_sent(queue, worker, reply->value, wanted);
+	check_sent(queue, request, worker, reply->value, &expected);
 }
 
 /* Who calls himself so from now on fences whoever did before. */

@@ -53,7 +53,6 @@ static __u32 span_of(__u32 size)
 static void judge_room(struct judged *judged, int nr)
 {
 	struct queue *queue = judged->queues[nr];
-	__u64 owed = queue->owed * units_of(sizeof(struct weir_receipt));
 	__u64 units = 0, messages = 0;
 	int i;
 
@@ -70,9 +69,12 @@ static void judge_room(struct judged *judged, int nr)
 		add_wrong(&judged->wrongs[nr], -EMSGSIZE);
 		if (queue->held)
 			add_wrong(&judged->wrongs[nr], -EAGAIN);
-	} else if (queue->held + queue->owed + messages > queue->policy.max_messages ||
-		   model_units(queue) + owed + units > queue->max_units) {
-		add_wrong(&judged->wrongs[nr], -EAGAIN);
+	} else if (!model_has_room(queue, (struct space){ messages, units },
+				   (struct space){ 0 })) {
+		judged->in_pieces[nr] |= lets_die(queue);
+		if (!model_has_room(queue, (struct space){ messages, units },
+				    model_may_go(queue)))
+			add_wrong(&judged->wrongs[nr], -EAGAIN);
 	}
 }
 
@@ -102,7 +104,7 @@ static void judge_send(struct judged *judged, int nr, struct queue *queue,
 	for (i = 0; i < nr; i++)
 		if (judged->queues[i] == queue)
 			span += judged->units[i] * WEIR_ALIGN + 4096ULL * judged->messages[i];
-	judged->in_pieces[nr] = queue->dead || !observe_fits(queue, span);
+	judged->in_pieces[nr] |= queue->dead || !observe_fits(queue, span);
 }
 
 /* Whether @run has anything that an earlier one has. */
@@ -285,6 +287,67 @@ static void check_failed(const struct judged *judged, const struct request *requ
 		model_settle_run(&world.files[part->file], run, "");
 }
 
+/* Whether what dies in the queue of @part has @heir for its heir, perhaps through others. */
+static bool bequeaths(const struct part *part, const struct queue *heir)
+{
+	const struct queue *queue = world.files[part->file].queue->heir;
+
+	while (queue && queue != heir)
+		queue = queue->heir;
+	return queue;
+}
+
+/* Whether it could not be told what goes for what is sent, and what for other reasons. */
+static bool is_tangled(const struct request *request)
+{
+	int i, j;
+
+	for (i = 0; i < request->nr_parts; i++) {
+		const struct part *part = &request->txn[i];
+		const struct queue *queue = world.files[part->file].queue;
+
+		if (part->op != WEIR_PART_SEND || queue->dead)
+			continue;
+		if (model_is_tangled(queue))
+			return true;
+		for (j = 0; j < request->nr_parts; j++) {
+			const struct part *other = &request->txn[j];
+
+			if (makes_room(queue) && bequeaths(other, queue))
+				return true;
+			if (lets_die(queue) && (other->op == WEIR_PART_SETTLE ||
+						bequeaths(part, world.files[other->file].queue)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* In each queue that was sent to, others went for all of it. */
+static void make_room(const struct request *request, bool done)
+{
+	struct spec specs[BATCH];
+	int i, j, count;
+
+	for (i = 0; i < request->nr_parts; i++) {
+		struct queue *queue = world.files[request->txn[i].file].queue;
+		bool first = true;
+
+		for (j = 0, count = 0; j < request->nr_parts; j++) {
+			const struct part *part = &request->txn[j];
+
+			if (part->op != WEIR_PART_SEND || world.files[part->file].queue != queue)
+				continue;
+			first &= j >= i;
+			memcpy(&specs[count], &request->specs[part->from],
+			       part->count * sizeof(*specs));
+			count += part->count;
+		}
+		if (count && first)
+			model_make_room(queue, specs, count, done ? count : 0);
+	}
+}
+
 void step_txn(__u64 *seed)
 {
 	static struct judged judged;
@@ -303,6 +366,8 @@ void step_txn(__u64 *seed)
 		pick_part(seed, worker, request, &request->txn[i]);
 	request->nr_parts = i;
 	drop_receipts(request);
+	if (is_tangled(request))
+		return;
 	for (i = 0; i < request->nr_settle; i++)
 		request->settle[i].status = 7;
 	pick_text(seed, request);
@@ -315,6 +380,8 @@ void step_txn(__u64 *seed)
 		wrong += judged.wrongs[i].count;
 	}
 	reply = ask(worker, work_txn);
+	if (!world.files[f].queue->dead)
+		make_room(request, !reply->value);
 	if (world.files[f].queue->dead) {
 		agree("txn", reply->value, -ESHUTDOWN);
 	} else if (reply->value) {

@@ -50,6 +50,19 @@ static long command(const struct request *request, unsigned long nr, void *arg)
 	return ring_do(&ring, fd_of(request), nr, arg, _IOC_SIZE(nr));
 }
 
+/* All descriptors are non-blocking but then. */
+static void begin_wait(const struct request *request)
+{
+	if (request->waits)
+		fcntl(fd_of(request), F_SETFL, 0);
+}
+
+static void end_wait(const struct request *request)
+{
+	if (request->waits)
+		fcntl(fd_of(request), F_SETFL, O_NONBLOCK);
+}
+
 static unsigned char *lay_options(const struct spec *spec, struct weir_message *message,
 				  unsigned char *at)
 {
@@ -135,7 +148,9 @@ void work_send(const struct request *request, struct reply *reply)
 		.timeout_ns = request->timeout_ns, .first_offset = ~0ULL,
 	};
 	lay_all(request->specs, request->count, messages, arena);
+	begin_wait(request);
 	reply->value = command(request, WEIR_IOC_SEND, &send);
+	end_wait(request);
 	reply->first_offset = send.first_offset;
 	reply->duplicates = send.duplicates;
 }
@@ -273,10 +288,12 @@ void work_write(const struct request *request, struct reply *reply)
 	spec_bytes(&request->specs[0], bytes);
 	memcpy(at, bytes, request->there);
 	free(bytes);
+	begin_wait(request);
 	if (request->parts)
 		reply->value = raw_result(writev(fd_of(request), iovec, cut(request, iovec, at)));
 	else
 		reply->value = raw_write(fd_of(request), at, request->length);
+	end_wait(request);
 }
 
 void work_read(const struct request *request, struct reply *reply)

@@ -52,6 +52,7 @@ struct request {
 	int count;
 	struct spec specs[BATCH];
 	__s64 timeout_ns;
+	bool waits;			/* it is done without O_NONBLOCK */
 	bool bad_runs;			/* no memory at the array of the command */
 	bool in_place;
 	struct weir_fetch fetch;	/* figures; addresses are the worker's */
@@ -114,7 +115,7 @@ struct op {
 struct tally {
 	__u64 asked;			/* steps that were more than nothing */
 	__u64 sent, received, redelivered, expired, settled, dead, letters, blocked, starved;
-	__u64 duplicates, waited, txns, receipts, answers;
+	__u64 duplicates, waited, txns, receipts, answers, dropped, full;
 };
 
 struct world {
@@ -177,6 +178,22 @@ void check_figures(struct queue *queue);
 
 /* Until what was to end at once has, in the kernel and in the model. */
 void calm_down(void);
+/* What is buried of @queue by now is, in the model. */
+void bury_so_far(struct queue *queue);
+
+/* full.c */
+
+/*
+ * @queue was to be sent @count of @specs, all in one call, of which @taken were taken: what
+ * went for them goes in the model. That is not done yet, and nothing else died there.
+ */
+void model_make_room(struct queue *queue, const struct spec *specs, int count, int taken);
+/* @count of those in @queue go for others. */
+void model_let_go(struct queue *queue, int count);
+/* Whether all that is dying has place for sure where it is to be buried. */
+bool model_is_buried(const struct queue *queue);
+/* Whether it could not be told what goes for which: dead letters come meanwhile, perhaps. */
+bool model_is_tangled(const struct queue *queue);
 
 /* Picks of what there is; false when there is none. Mostly such as @filter. */
 bool pick_descriptor(__u64 *seed, bool (*filter)(const struct file *), int *file, int *worker);
@@ -184,7 +201,9 @@ bool pick_worker(__u64 *seed, int *worker);
 
 static inline bool can_send(const struct file *file)
 {
-	return may_write(file) && !file->queue->dead && model_room(file->queue, 64, 0, 0);
+	return may_write(file) && !file->queue->dead &&
+	       (model_room(file->queue, 64, 0, 0) ||
+		(makes_room(file->queue) && model_depth(file->queue)));
 }
 
 static inline bool can_receive(const struct file *file)
