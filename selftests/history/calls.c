@@ -3,84 +3,10 @@
  * Each call that received, against the messages that were ready from before it to
  * after it: of these none is before what it got, and there is none when it got
  * nothing (I42, I48).
- *
- * Stays are put into a tree of minima as time goes on. It is indexed by their
- * ends, the latest first; so those that last until some time are a prefix.
  */
 #include <stdlib.h>
 
-#include "check.h"
-
-struct first {
-	uint64_t key;
-	uint32_t stay;
-};
-
-struct line {
-	struct check *check;
-	uint64_t *ends;		/* of the stays, ascending */
-	uint32_t *places;	/* in that order, by stay */
-	struct first *minima;
-	size_t count;
-};
-
-static void line_make(struct line *line, struct check *check)
-{
-	size_t i, count = check->nr_stays;
-
-	line->check = check;
-	line->count = count;
-	line->ends = malloc((count + 1) * sizeof(*line->ends));
-	line->places = malloc((count + 1) * sizeof(*line->places));
-	line->minima = malloc((count + 1) * sizeof(*line->minima));
-	if (!line->ends || !line->places || !line->minima)
-		abort();
-	for (i = 0; i < count; i++)
-		check->items[i] = (struct sort_item){ check->stays[i].until, i };
-	sort_items(check->items, check->spare, count);
-	for (i = 0; i < count; i++) {
-		line->ends[i] = check->items[i].key;
-		line->places[check->items[i].index] = i;
-	}
-	for (i = 0; i <= count; i++)
-		line->minima[i].key = UINT64_MAX;
-}
-
-static void line_free(struct line *line)
-{
-	free(line->ends);
-	free(line->places);
-	free(line->minima);
-}
-
-static void line_add(struct line *line, size_t stay)
-{
-	uint64_t key = line->check->stays[stay].key;
-	size_t i = line->count - line->places[stay];
-
-	/* What is above it is not larger either. */
-	for (; i <= line->count && line->minima[i].key > key; i += i & -i)
-		line->minima[i] = (struct first){ key, stay };
-}
-
-/* The first in line of those that last beyond @time. */
-static struct first line_first(const struct line *line, uint64_t time)
-{
-	size_t low = 0, high = line->count, middle, i;
-	struct first first = { UINT64_MAX, CHECK_NONE };
-
-	while (low < high) {
-		middle = (low + high) / 2;
-		if (line->ends[middle] > time)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	for (i = line->count - low; i; i &= i - 1)
-		if (line->minima[i].key < first.key)
-			first = line->minima[i];
-	return first;
-}
+#include "line.h"
 
 /* It was not there, though it was to be. Later calls would only say so again. */
 static void line_fault(const struct line *line, uint32_t call, uint32_t index)
@@ -151,24 +77,26 @@ static size_t calls_sort(struct check *check)
 
 void check_calls(struct check *check)
 {
-	size_t i, done = 0, count;
+	uint64_t *keys = malloc((check->nr_stays + 1) * sizeof(*keys));
+	size_t i, count;
 	struct line line;
 
-	calls_inside(check);
-	line_make(&line, check);
+	if (!keys)
+		abort();
 	for (i = 0; i < check->nr_stays; i++)
-		check->items[i] = (struct sort_item){ check->stays[i].from, i };
-	sort_items(check->items, check->spare, check->nr_stays);
+		keys[i] = check->stays[i].key;
+	calls_inside(check);
+	line_make(&line, check, keys);
 	count = calls_sort(check);
 	for (i = 0; i < count; i++) {
 		const struct history_record *r = check_record(check, check->others[i].index);
 		struct first first;
 
-		while (done < check->nr_stays && check->items[done].key < r->invoked)
-			line_add(&line, check->items[done++].index);
+		line_go_on(&line, r->invoked);
 		first = line_first(&line, r->returned);
 		if (first.key < check->keys[check->others[i].index])
 			line_fault(&line, check->others[i].index, first.stay);
 	}
 	line_free(&line);
+	free(keys);
 }

@@ -193,7 +193,8 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->count = count;
 	check->drained = CHECK_NONE;
 	check->most = check->prefetch = 0;
-	check->single = check->walks = false;
+	check->single = check->walks = check->drops = check->kills = false;
+	check->limit = 0;
 	check->wishes = false;
 	for (i = 0; i < count; i++) {
 		const struct history_record *r = check_record(check, records[i]);
@@ -204,6 +205,9 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 		if (op == HISTORY_QUEUE) {
 			check->prefetch = r->count;
 			check->single = r->flags & HISTORY_SINGLE;
+			check->drops = r->flags & HISTORY_DROPS;
+			check->kills = r->flags & HISTORY_KILLS;
+			check->limit = r->deliveries;
 		}
 		check->walks |= op == HISTORY_BROWSE;
 		if (op == HISTORY_BURIED)
@@ -226,6 +230,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check_walks(check);
 	check_keyed(check);
 	check_order(check);
+	check_drops(check);
 	free(check->messages);
 	check_calls(check);
 	free(check->stays);

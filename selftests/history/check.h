@@ -11,6 +11,7 @@
  *	life.c	by message: sent, delivered, given back, settled; this leaves the
  *		stays (when it was surely ready) and the keys (its place in line)
  *	keyed.c	by order key: one at a time, in order; so those behind are not ready
+ *	drops.c	what was thrown away to make room, against what else there was
  *	browse.c	walks through the queue, against what was there
  *	turns.c	who received, and what each held
  *	order.c	over all: offsets against sending, first deliveries against
@@ -87,7 +88,10 @@ struct check_message {
 	uint32_t died;		/* the client with which its last lease ended, or CHECK_NONE */
 	uint32_t doubt;		/* what settled it if anything did, or CHECK_NONE: in a txn, */
 	uint64_t doubted, again; /* unless others did after this; it was there again by then */
-	bool seen;		/* delivered */
+	uint32_t dropped;	/* who was told so, or CHECK_NONE */
+	uint64_t vacated;	/* it has no place in the queue from then on; if that is limited */
+	bool droppable;		/* nobody knows whether it was */
+	bool seen;		/* delivered, or told of when it ended */
 };
 
 /* A message was surely ready from @from to @until. */
@@ -117,6 +121,8 @@ struct check {
 	uint32_t drained;	/* a record, or CHECK_NONE */
 	uint32_t most;		/* deliveries; 0: not known */
 	uint32_t prefetch;	/* 0: any number */
+	bool drops, kills;	/* what it does when it is full */
+	uint32_t limit;		/* messages that it may hold; 0: not known */
 	bool walks;		/* there are any */
 	bool single;		/* one description receives at a time */
 	bool wishes;		/* priorities, delays, or keys */
@@ -167,6 +173,7 @@ void check_walks(struct check *check);
 void check_turns(struct check *check);
 void check_holds(struct check *check);
 void check_keyed(struct check *check);
+void check_drops(struct check *check);
 void check_order(struct check *check);
 void check_calls(struct check *check);
 

@@ -12,7 +12,8 @@
  *	REGISTER who calls is a producer from now on, with that epoch (@deliveries); @seq is
  *		of its last message that was taken, or -1
  *	QUEUE	what a queue is; by who made it: @count, how many a consumer may hold, 0: any
- *		number; and HISTORY_SINGLE, HISTORY_TEMPORARY
+ *		number; and HISTORY_SINGLE, HISTORY_TEMPORARY, HISTORY_DROPS, HISTORY_KILLS;
+ *		@deliveries, how many messages it may hold, if nothing else limits it; 0: any
  *	BROWSE	a walk through all that there is, begun and ended; it is OK if it got to the end
  *	TOLD	behind it in the log, begun with it and ended before: a message that it told of
  *	TAKE	a call that receives; when it is OK, its first message
@@ -24,11 +25,13 @@
  *		settlement of its request, HISTORY_ANSWERED; if only that is OK, it went nowhere
  *	BURIED	a message of the queue was seen in the dead letter queue, @file; each that
  *		is delivered there is said to be, before that delivery returns
- *	RECEIPT	the sender of a message was told of its end: @count, enum history_end
+ *	RECEIPT	the sender of a message was told of its end: @count, enum history_end; of
+ *		one that was dropped, begun and ended when that was
  *	CLOSE	an open file description is closed for good
  *	DEATH	a client ends; logged by who killed or reaped it
  *	PURGE	with how many it threw away
- *	DRAINED	said by who saw it: all clients ended, and nothing is left
+ *	DRAINED	said by who saw it: all clients ended, and nothing is left; @count, how
+ *		many messages were dropped
  *
  * A client does nothing any more when its DEATH has returned. What it held may come
  * back later, unless HISTORY_BACK says that whoever receives finds it back by then;
@@ -75,6 +78,7 @@ enum history_end {
 	HISTORY_END_DEAD,
 	HISTORY_END_DISCARDED,
 	HISTORY_END_PURGED,
+	HISTORY_END_DROPPED,
 };
 
 enum history_outcome {
@@ -94,12 +98,17 @@ enum history_outcome {
 #define HISTORY_SINGLE	1
 /* Of QUEUE: it ends with who made it, and what is in it then is nobody's. */
 #define HISTORY_TEMPORARY 2
+/* And: when it is full, others are thrown away, or die, for what is sent. */
+#define HISTORY_DROPS	4
+#define HISTORY_KILLS	8
 /* Of SEND, as its count: it is an answer. */
 #define HISTORY_ANSWER	1
 /* Of ACK, EXTEND: by an answer. */
 #define HISTORY_ANSWERED 8
 /* Of BURIED: it was given up, and not delivered too often. */
 #define HISTORY_GIVEN_UP 4
+/* And: it made room for others. */
+#define HISTORY_MADE_ROOM 8
 /* Of SEND: its priority; higher ones are delivered first. */
 #define HISTORY_PRIORITIES 32
 /* And: the message may be sent again, and is taken once; OK is that it is taken by now. */
@@ -125,7 +134,8 @@ struct history_record {
 	uint32_t seq;		/* of its producer */
 	uint32_t deliveries;	/* 0: not told; SEND: its producer's epoch, 0: none */
 	uint32_t count;		/* TAKE: at most; ACK, RELEASE: of its run; PURGE: how many;
-				 * BURIED: the offset in the dead letter queue; SEND: HISTORY_ANSWER
+				 * BURIED: the offset in the dead letter queue; SEND:
+				 * HISTORY_ANSWER; QUEUE, RECEIPT, DRAINED: see above
 				 */
 	uint32_t key;		/* SEND: its order key; 0: none, or they mean nothing there */
 	uint32_t txn;		/* SEND, settlements: of the client, in a row; 0: none */
@@ -207,6 +217,9 @@ enum history_fault {
 	HISTORY_ANSWER_LOST,	/* settled by it, and it is nowhere */
 	HISTORY_UNSETTLED,	/* answered, and delivered, or settled, after that */
 	HISTORY_ANSWERED_TWICE,	/* and settled by each */
+	HISTORY_DROPPED_OUT,	/* to make room, while it was out, or had to wait */
+	HISTORY_DROP_ORDER,	/* and another one was to go before it */
+	HISTORY_NEEDLESS,	/* and there was room */
 	HISTORY_TORN,		/* a transaction: one part was done, and another was not */
 	HISTORY_TOO_OFTEN,	/* delivered more often than the queue allows */
 	HISTORY_DEAD_EARLY,	/* dead, and neither given up nor delivered so often */

@@ -105,6 +105,11 @@ static void life_offsets(struct life *life)
 	size_t i;
 
 	life->offset = life_record(life, life->send)->offset;
+	/* It may have died before anybody had it. */
+	if (life->offset == HISTORY_NOWHERE && life->buried != CHECK_NONE)
+		life->offset = life_record(life, life->buried)->offset;
+	if (life->offset == HISTORY_NOWHERE && life->receipt != CHECK_NONE)
+		life->offset = life_record(life, life->receipt)->offset;
 	for (i = 0; i < life->nr_leases; i++) {
 		uint64_t offset = life_delivery(life, i)->offset;
 
@@ -214,10 +219,15 @@ static uint32_t life_stay(struct life *life, size_t i, uint64_t since, uint64_t 
 	uint32_t died = i ? lease_died(life, &life->leases[i - 1]) : CHECK_NONE;
 	struct check *check = life->check;
 	uint64_t until = check->history->never;
+	const struct history_record *dropped = life_dropped(life);
 	struct check_stay *stay;
 
+	if (i == life->nr_leases && life_may_be_dropped(life))
+		return CHECK_NONE;
 	if (i < life->nr_leases)
 		until = life_delivery(life, i)->invoked;
+	else if (dropped)
+		until = dropped->invoked;
 	else
 		until = check_takers_first(&check->enders, since, until, died);
 	if (!life_is_next(life, i))
@@ -226,7 +236,7 @@ static uint32_t life_stay(struct life *life, size_t i, uint64_t since, uint64_t 
 		return CHECK_NONE;
 	stay = &check->stays[check->nr_stays];
 	*stay = (struct check_stay){ .from = from, .until = until };
-	stay->missing = i == life->nr_leases && check->drained != CHECK_NONE;
+	stay->missing = i == life->nr_leases && check->drained != CHECK_NONE && !dropped;
 	stay->record = i ? life->leases[i - 1].delivery : life->send;
 	stay->key = check_class(life_record(life, life->send)) | (i ? 0 : CHECK_FIRST);
 	/* One whose offset is unknown might be the last in line. */
@@ -296,14 +306,15 @@ static void life_between(struct life *life, size_t i, struct check_message *mess
 	if (life->buried != CHECK_NONE)
 		return;
 	if (lease && lease->maybe_acked != CHECK_NONE) {
-		message->doubt = life_one_perhaps(life) ? lease->maybe_acked : CHECK_NONE;
+		if (!message->droppable && !life_dropped(life) && life_one_perhaps(life))
+			message->doubt = lease->maybe_acked;
 		message->doubted = since;
 		message->again = back;
 		return;
 	}
 	if (life->gone || (!lease && send->outcome != HISTORY_OK))
 		return;
-	message->missing = since;
+	message->missing = life_dropped(life) ? 0 : since;
 	message->stay = life_stay(life, i, since, back);
 	message->ready = i ? message->ready : message->stay;
 	message->died = lease ? lease_died(life, lease) : CHECK_NONE;
@@ -349,8 +360,12 @@ static void life_judge(struct life *life)
 	}
 	message = &check->messages[check->nr_messages++];
 	*message = (struct check_message){
-		.send = life->send, .stay = CHECK_NONE, .died = CHECK_NONE, .seen = life->nr_leases,
+		.send = life->send, .stay = CHECK_NONE, .died = CHECK_NONE,
+		.seen = life->nr_leases || life->buried != CHECK_NONE ||
+			life->receipt != CHECK_NONE,
 		.ready = CHECK_NONE, .delivery = CHECK_NONE, .doubt = CHECK_NONE,
+		.dropped = life_dropped(life) ? life->receipt : CHECK_NONE,
+		.droppable = life_may_be_dropped(life),
 	};
 	if (life->nr_leases)
 		message->delivery = life->leases[0].delivery;
@@ -366,8 +381,12 @@ static void life_judge(struct life *life)
 	for (i = 0; i <= life->nr_leases; i++)
 		life_between(life, i, message);
 	life_receipt(life);
+	if (life_dropped(life))
+		life_drop(life);
 	if (check->prefetch)
 		life_holds(life);
+	if (check->limit)
+		life_vacated(life, message);
 	if (send->key || check->walks)
 		life_gone(life, message);
 }

@@ -51,6 +51,14 @@ void life_settles(struct life *life);
 void life_holds(const struct life *life);
 void life_gone(const struct life *life, struct check_message *message);
 
+/* life_drop.c: it was thrown away to make room, as its sender was told; NULL: not so */
+const struct history_record *life_dropped(const struct life *life);
+/* Or perhaps: nobody would know. */
+bool life_may_be_dropped(const struct life *life);
+/* Whether it was by right. */
+void life_drop(const struct life *life);
+void life_vacated(const struct life *life, struct check_message *message);
+
 /* life_receipt.c: what the sender was told is so */
 void life_receipt(const struct life *life);
 

@@ -36,7 +36,9 @@ void life_buried(struct life *life)
 	bool died;
 	size_t i;
 
-	if (r->flags & HISTORY_GIVEN_UP)
+	if (r->flags & HISTORY_MADE_ROOM)
+		died = life->check->kills;
+	else if (r->flags & HISTORY_GIVEN_UP)
 		died = life_given_up(life, r->deliveries);
 	else
 		died = r->deliveries == life->check->most;

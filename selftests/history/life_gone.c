@@ -67,6 +67,23 @@ static void gone_buried(const struct life *life, const struct lease *last,
 	message->gone_since = since;
 }
 
+static void gone_dropped(const struct life *life, struct check_message *message)
+{
+	message->gone_since = life_dropped(life)->invoked;
+	message->gone = life_dropped(life)->returned;
+}
+
+/* It may have been thrown away at any time when it was not out; or it never was. */
+static void gone_droppable(const struct life *life, const struct lease *last,
+			   struct check_message *message)
+{
+	uint64_t back;
+
+	message->gone_since = life_record(life, life->send)->invoked;
+	if (last)
+		life_lease_end(life, last, &message->gone_since, &back);
+}
+
 void life_gone(const struct life *life, struct check_message *message)
 {
 	const struct history_record *send = life_record(life, life->send), *r;
@@ -78,6 +95,10 @@ void life_gone(const struct life *life, struct check_message *message)
 		last = &life->leases[life->nr_leases - 1];
 	if (life->buried != CHECK_NONE)
 		gone_buried(life, last, message);
+	else if (life_dropped(life))
+		gone_dropped(life, message);
+	else if (message->droppable && (!last || last->acked == CHECK_NONE))
+		gone_droppable(life, last, message);
 	else if (message->missing)
 		gone_missing(life, message);
 	else if (last && last->maybe_acked != CHECK_NONE && last->acked == CHECK_NONE)

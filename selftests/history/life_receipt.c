@@ -53,6 +53,7 @@ void life_receipt(const struct life *life)
 	if (!(send->flags & HISTORY_ASKED))
 		check_fault(check, HISTORY_PHANTOM, life->send, life->receipt, CHECK_NONE);
 	else if ((known != HISTORY_END_NONE && receipt->count != known) ||
+		 (receipt->count == HISTORY_END_DROPPED && !check->drops) ||
 		 (receipt->count == HISTORY_END_ACKED &&
 		  !end_may_be_acked(life, receipt->deliveries)))
 		check_fault(check, HISTORY_WRONG_RECEIPT, life->send, life->receipt, CHECK_NONE);

@@ -127,10 +127,11 @@ static void life_extension(struct life *life, struct lease *lease, uint32_t inde
 static void life_refused(struct life *life, const struct lease *lease, uint32_t index)
 {
 	const struct history_record *settle = life_record(life, index);
-	const struct history_record *delivery = life_record(life, lease->delivery), *end;
+	const struct history_record *delivery = life_record(life, lease->delivery), *end, *buried;
 	const uint32_t others[] = {
 		lease->acked, lease->released, lease->maybe_acked, lease->maybe_released,
 	};
+	bool dropped;
 	size_t i;
 
 	/* Or he was none yet, and guessed. */
@@ -147,7 +148,11 @@ static void life_refused(struct life *life, const struct lease *lease, uint32_t 
 	end = check_end_of(life->check, &life->check->closes, delivery->file);
 	if (end && end->invoked < settle->returned)
 		return;
-	check_fault(life->check, HISTORY_REFUSED, life->send, lease->delivery, index);
+	/* Was it thrown away while it was out? */
+	buried = life_record(life, life->buried);
+	dropped = life_dropped(life) || (buried && buried->flags & HISTORY_MADE_ROOM);
+	check_fault(life->check, dropped ? HISTORY_DROPPED_OUT : HISTORY_REFUSED, life->send,
+		    lease->delivery, index);
 }
 
 static void life_settle(struct life *life, uint32_t index)

@@ -182,6 +182,7 @@ static void model_drain(struct model *model, struct slot *slot, uint16_t queue)
 	model_receipts(model, slot, queue);
 	slot->queue = queue;
 	r = slot_record(model, slot, HISTORY_DRAINED);
+	r.count = model->queues[queue].dropped;
 	model->now++;
 	slot_end(model, slot_log(model, slot, r), HISTORY_OK);
 }
@@ -192,10 +193,14 @@ static void queue_tell(struct model *model, uint16_t queue)
 	const struct history_record r = {
 		.op = HISTORY_QUEUE, .target = queue, .count = plan->prefetch, .invoked = 1,
 		.returned = 1, .outcome = HISTORY_OK, .offset = HISTORY_NOWHERE,
-		.producer = HISTORY_NOBODY, .flags = plan->single ? HISTORY_SINGLE : 0,
+		.producer = HISTORY_NOBODY, .deliveries = plan->capacity,
+		.flags = (plan->single ? HISTORY_SINGLE : 0) |
+			 (queue == MODEL_DEAD ? 0 : plan->full),
 	};
 
 	model->queues[queue].single = plan->single;
+	model->queues[queue].full = queue == MODEL_DEAD ? 0 : plan->full;
+	model->queues[queue].capacity = plan->capacity;
 	history_append(&model->control, &r);
 }
 

@@ -62,6 +62,12 @@ enum model_mutant {
 	MODEL_UNTOLD,		/* a walk leaves one out */
 	MODEL_GHOST,		/* or tells of one that is gone */
 	MODEL_TOLD_TWICE,	/* or of one twice */
+	MODEL_DROP_LEASED,	/* what is out is thrown away to make room */
+	MODEL_DROP_HIGH,	/* or a higher priority before a lower one */
+	MODEL_DROP_YOUNG,	/* or what was sent last */
+	MODEL_DROP_ROOMY,	/* or there was room */
+	MODEL_DROP_UNTOLD,	/* or its sender is not told */
+	MODEL_KILL_LEASED,	/* what is out dies to make room */
 	MODEL_ANSWER_LOST,	/* a request is settled, and its answer is nowhere */
 	MODEL_ANSWER_NOWHERE,	/* or is said to be for nobody */
 	MODEL_ANSWER_UNSETTLED,	/* or it is answered, and not settled */
@@ -90,6 +96,7 @@ struct model_plan {
 	bool txns;		/* transactions */
 	bool once;		/* messages that are taken once */
 	bool receipts;		/* senders are told of ends */
+	uint8_t full;		/* others are dropped then: HISTORY_DROPS; or die: _KILLS */
 	bool replies;		/* some ask, and are answered */
 	bool walks;		/* some only look */
 	bool single;		/* one description receives at a time */

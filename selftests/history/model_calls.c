@@ -45,7 +45,8 @@ static void begin_send(struct model *model, struct slot *slot)
 	unsigned int i;
 
 	slot->priority = slot->time = 0;
-	slot->asked_end = model->plan->receipts && !chance(model, 3);
+	slot->asked_end = model->plan->receipts &&
+			  (model->plan->full ? chance(model, 4) : !chance(model, 3));
 	if (model->plan->wishes && chance(model, 2))
 		slot->priority = chance(model, MODEL_PRIORITIES);
 	if (model->plan->wishes && !model->drains && !chance(model, 8))
@@ -282,7 +283,7 @@ static void effect_send(struct model *model, struct slot *slot)
 		.until = slot->time ? slot_until(model, slot) : 0,
 	};
 
-	while (slot->got < slot->asked && queue->held < model->plan->capacity) {
+	while (slot->got < slot->asked && model_room(queue, &model->wrong)) {
 		wish.key = slot->keys[slot->got];
 		slot->messages[slot->got] = model_send(queue, &model->wrong, slot_producer(slot),
 						       slot->seqs[slot->queue] + slot->got,
@@ -430,8 +431,7 @@ static void log_buried(struct model *model, struct slot *slot, const struct mode
 	r.producer = letter->producer;
 	r.seq = letter->seq;
 	r.count = letter->offset;
-	r.flags = (letter->died.given_up ? HISTORY_GIVEN_UP : 0) |
-		  MODEL_MOST << HISTORY_TIME_SHIFT;
+	r.flags = letter->died.reason | MODEL_MOST << HISTORY_TIME_SHIFT;
 	slot_end(model, slot_log(model, slot, r), HISTORY_OK);
 }
 

@@ -47,6 +47,12 @@ static const struct {
 	[MODEL_UNTOLD] = { "untold", HISTORY_UNTOLD },
 	[MODEL_GHOST] = { "ghost", HISTORY_GHOST },
 	[MODEL_TOLD_TWICE] = { "told-twice", HISTORY_TOLD_TWICE },
+	[MODEL_DROP_LEASED] = { "drop-leased", HISTORY_DROPPED_OUT },
+	[MODEL_DROP_HIGH] = { "drop-high", HISTORY_DROP_ORDER },
+	[MODEL_DROP_YOUNG] = { "drop-young", HISTORY_DROP_ORDER },
+	[MODEL_DROP_ROOMY] = { "drop-roomy", HISTORY_NEEDLESS },
+	[MODEL_DROP_UNTOLD] = { "drop-untold", HISTORY_NO_RECEIPT },
+	[MODEL_KILL_LEASED] = { "kill-leased", HISTORY_DROPPED_OUT },
 	[MODEL_ANSWER_LOST] = { "answer-lost", HISTORY_ANSWER_LOST },
 	[MODEL_ANSWER_NOWHERE] = { "answer-nowhere", HISTORY_ANSWER_LOST },
 	[MODEL_ANSWER_UNSETTLED] = { "answer-unsettled", HISTORY_UNSETTLED },
@@ -92,6 +98,9 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->rough = random >> 63;
 	plan->receipts = (random >> 45) & 1;
 	plan->walks = (random >> 46) % 3 == 0;
+	plan->full = (random >> 43) % 3 == 0 ? HISTORY_DROPS : 0;
+	if (plan->full && plan->dead && (random >> 42) & 1)
+		plan->full = HISTORY_KILLS;
 	plan->replies = (random >> 47) & 1;
 	plan->prefetch = (random >> 52) % 4 ? 0 : 1 + (random >> 40) % 12;
 	plan->single = !plan->shared && (random >> 50) % 4 == 0;

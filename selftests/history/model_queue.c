@@ -55,7 +55,7 @@ void model_heap_add(struct model_queue *queue, struct model_list *heap, uint32_t
 		swap(&heap->at[i], &heap->at[(i - 1) / 2]);
 }
 
-static uint32_t heap_take(struct model_queue *queue, struct model_list *heap)
+uint32_t model_heap_take(struct model_queue *queue, struct model_list *heap)
 {
 	uint32_t message = heap->at[0];
 	size_t i = 0, child;
@@ -72,7 +72,7 @@ static uint32_t heap_take(struct model_queue *queue, struct model_list *heap)
 	return message;
 }
 
-static size_t class_depth(const struct model_queue *queue, int priority)
+size_t model_class_depth(const struct model_queue *queue, int priority)
 {
 	return queue->ready[priority].count - queue->ready[priority].head +
 	       queue->late[priority].count + queue->back[priority].count;
@@ -84,7 +84,7 @@ size_t model_depth(const struct model_queue *queue)
 	int i;
 
 	for (i = 0; i < MODEL_PRIORITIES; i++)
-		depth += class_depth(queue, i);
+		depth += model_class_depth(queue, i);
 	return depth;
 }
 
@@ -157,7 +157,7 @@ static uint32_t class_first(struct model_queue *queue, struct model_list *ready,
 
 	if (late->count && (!any || queue->messages[late->at[0]].offset <
 					    queue->messages[ready->at[ready->head]].offset))
-		return heap_take(queue, late);
+		return model_heap_take(queue, late);
 	return any ? ready->at[ready->head++] : MODEL_NOTHING;
 }
 
@@ -165,12 +165,14 @@ static uint32_t class_first(struct model_queue *queue, struct model_list *ready,
 static int queue_class(struct model_queue *queue, struct model_wrong *wrong, bool told)
 {
 	int first = MODEL_PRIORITIES - 1, other;
+	bool many;
 
-	while (first && !class_depth(queue, first))
+	while (first && !model_class_depth(queue, first))
 		first--;
+	many = model_class_depth(queue, first) > 10;
 	for (other = first - 1; other >= 0; other--)
-		if (class_depth(queue, other) &&
-		    model_strikes(wrong, MODEL_LOW_FIRST, told && class_depth(queue, first) > 10))
+		if (model_class_depth(queue, other) &&
+		    model_strikes(wrong, MODEL_LOW_FIRST, told && many))
 			return other;
 	return first;
 }
@@ -185,7 +187,7 @@ static uint32_t queue_next(struct model_queue *queue, struct model_wrong *wrong,
 			  queue->messages[back->at[0]].since + MODEL_CALL_TIME < wrong->invoked))
 		return back->at[--back->count];
 	if (back->count)
-		return heap_take(queue, back);
+		return model_heap_take(queue, back);
 	return class_first(queue, &queue->ready[class], &queue->late[class]);
 }
 
@@ -217,7 +219,7 @@ uint32_t model_take(struct model_queue *queue, struct model_wrong *wrong, uint32
 }
 
 static void queue_bury(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
-		       bool given_up)
+		       uint16_t reason)
 {
 	const struct model_message *message = &queue->messages[index];
 	const struct model_wish wish = { .asks = message->asks };
@@ -230,26 +232,26 @@ static void queue_bury(struct model_queue *queue, struct model_wrong *wrong, uin
 	letter->died.offset = message->offset;
 	letter->died.deliveries = message->deliveries;
 	letter->died.target = queue - (queue->heir - MODEL_DEAD);
-	letter->died.given_up = given_up;
+	letter->died.reason = reason;
 }
 
-static void queue_gone(struct model_queue *queue, struct model_wrong *wrong, uint32_t index)
+void model_gone(struct model_queue *queue, struct model_wrong *wrong, uint32_t index)
 {
 	queue->messages[index].state = MODEL_GONE;
 	queue->held--;
 	model_key_leave(queue, wrong, index);
 }
 
-static void queue_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
-		      bool given_up)
+void model_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t index,
+	       uint16_t reason)
 {
 	queue->messages[index].end = HISTORY_END_DEAD;
-	queue_gone(queue, wrong, index);
+	model_gone(queue, wrong, index);
 	if (model_strikes(wrong, MODEL_DEAD_LOST, true))
 		return;
-	queue_bury(queue, wrong, index, given_up);
+	queue_bury(queue, wrong, index, reason);
 	if (model_strikes(wrong, MODEL_DEAD_TWICE, true))
-		queue_bury(queue, wrong, index, given_up);
+		queue_bury(queue, wrong, index, reason);
 }
 
 static bool queue_must_die(struct model_wrong *wrong, const struct model_message *message)
@@ -270,7 +272,7 @@ static void queue_give_back(struct model_queue *queue, struct model_wrong *wrong
 	struct model_list *ready = &queue->ready[message->priority];
 
 	if (queue->heir && queue_must_die(wrong, message)) {
-		queue_die(queue, wrong, index, false);
+		model_die(queue, wrong, index, 0);
 		return;
 	}
 	if (model_key_join(queue, wrong, index))
@@ -303,11 +305,11 @@ static void queue_do(struct model_queue *queue, struct model_wrong *wrong, uint3
 
 	if (ack || (fate.op == HISTORY_TERM && !queue->heir)) {
 		message->end = ack ? HISTORY_END_ACKED : HISTORY_END_DISCARDED;
-		queue_gone(queue, wrong, index);
+		model_gone(queue, wrong, index);
 		if (queue->heir && model_strikes(wrong, MODEL_UNDEAD, true))
-			queue_bury(queue, wrong, index, true);
+			queue_bury(queue, wrong, index, HISTORY_GIVEN_UP);
 	} else if (fate.op == HISTORY_TERM) {
-		queue_die(queue, wrong, index, true);
+		model_die(queue, wrong, index, HISTORY_GIVEN_UP);
 	} else if (fate.op == HISTORY_EXTEND) {
 		queue_time(queue, message, fate.until);
 	} else if (fate.until > wrong->now && !(queue->heir && message->deliveries >= MODEL_MOST)) {
@@ -420,7 +422,7 @@ uint32_t model_purge(struct model_queue *queue)
 
 	while ((index = queue_next(queue, &right, false)) != MODEL_NOTHING) {
 		queue->messages[index].end = HISTORY_END_PURGED;
-		queue_gone(queue, &right, index);
+		model_gone(queue, &right, index);
 		purged++;
 	}
 	return purged;

@@ -20,7 +20,8 @@ struct model_message {
 	bool asked;		/* of that */
 	bool answered;
 	uint8_t asks;		/* for an answer: 0, MODEL_PRIVATE, or a queue and 1 */
-	struct { uint64_t offset; uint32_t deliveries; uint16_t target; bool given_up; } died;
+	uint64_t ended;		/* dropped then */
+	struct { uint64_t offset; uint32_t deliveries; uint16_t target, reason; } died;
 	uint32_t producer, seq;
 	uint32_t deliveries;
 	uint32_t client, file;	/* the holder */
@@ -56,6 +57,8 @@ struct model_queue {
 	uint64_t next_offset;
 	unsigned int held;		/* ready or leased */
 	bool told;			/* the last sender, of its offset */
+	uint8_t full;			/* HISTORY_DROPS, HISTORY_KILLS */
+	uint32_t capacity, dropped;
 	bool single;
 	uint32_t active, active_client;	/* the description that receives, and who; 0: none */
 };
@@ -110,6 +113,16 @@ void model_list_add(struct model_list *list, uint32_t message);
 /* By offset. */
 void model_heap_add(struct model_queue *queue, struct model_list *heap, uint32_t message);
 bool model_strikes(struct model_wrong *wrong, enum model_mutant mutant, bool occasion);
+
+/* It leaves its queue to be dead; @reason: HISTORY_GIVEN_UP, HISTORY_MADE_ROOM. */
+void model_die(struct model_queue *queue, struct model_wrong *wrong, uint32_t message,
+	       uint16_t reason);
+void model_gone(struct model_queue *queue, struct model_wrong *wrong, uint32_t message);
+uint32_t model_heap_take(struct model_queue *queue, struct model_list *heap);
+size_t model_class_depth(const struct model_queue *queue, int priority);
+
+/* model_full.c: whether there is room for one more, perhaps because another one went */
+bool model_room(struct model_queue *queue, struct model_wrong *wrong);
 
 /* model_turn.c: how many @client may be given through @file; or MODEL_BUSY */
 #define MODEL_BUSY	UINT32_MAX

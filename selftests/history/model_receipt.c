@@ -12,6 +12,12 @@ static void receipt_log(struct model *model, struct slot *slot,
 	r.offset = message->offset;
 	r.deliveries = message->deliveries;
 	r.count = end;
+	if (message->end == HISTORY_END_DROPPED) {
+		r.invoked = r.returned = message->ended;
+		r.outcome = HISTORY_OK;
+		slot_log(model, slot, r);
+		return;
+	}
 	slot_end(model, slot_log(model, slot, r), HISTORY_OK);
 }
 
@@ -27,7 +33,9 @@ void model_receipts(struct model *model, struct slot *slot, uint16_t number)
 		bool known = end == HISTORY_END_ACKED || end == HISTORY_END_TAKEN;
 
 		if (!message->asked || !end ||
-		    model_strikes(&model->wrong, MODEL_NO_RECEIPT, known))
+		    model_strikes(&model->wrong, MODEL_NO_RECEIPT, known) ||
+		    model_strikes(&model->wrong, MODEL_DROP_UNTOLD,
+				  end == HISTORY_END_DROPPED))
 			continue;
 		if (model_strikes(&model->wrong, MODEL_WRONG_RECEIPT, known))
 			end = HISTORY_END_DEAD;

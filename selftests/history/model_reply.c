@@ -116,7 +116,7 @@ static bool reply_do_send(struct model *model, struct slot *slot,
 					     slot->op == HISTORY_ACK);
 		return true;
 	}
-	if (model->queues[to].held >= model->plan->capacity)
+	if (!model_room(&model->queues[to], &model->wrong))
 		return false;
 	slot->sends = 1;
 	if (!model_strikes(&model->wrong, MODEL_ANSWER_LOST, slot->op == HISTORY_ACK))

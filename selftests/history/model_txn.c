@@ -54,6 +54,7 @@ static bool txn_can(const struct model *model, const struct slot *slot)
 {
 	unsigned int i;
 
+	/* Here none goes for others. */
 	for (i = 0; i < slot->sends; i++)
 		if (model->queues[part_queue(slot, i)].held + slot->sends >
 		    model->plan->capacity)

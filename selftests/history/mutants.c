@@ -45,6 +45,14 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 		plan.once = mutant >= MODEL_ID_TWICE && mutant <= MODEL_FORGOTTEN;
 		plan.receipts = mutant >= MODEL_NO_RECEIPT && mutant <= MODEL_WRONG_RECEIPT;
 		plan.walks = mutant >= MODEL_UNTOLD && mutant <= MODEL_TOLD_TWICE;
+		plan.full = mutant >= MODEL_DROP_LEASED && mutant <= MODEL_DROP_UNTOLD ?
+				    HISTORY_DROPS :
+			    mutant == MODEL_KILL_LEASED ? HISTORY_KILLS : 0;
+		plan.receipts |= plan.full;
+		plan.dead |= plan.full == HISTORY_KILLS;
+		plan.wishes |= mutant == MODEL_DROP_HIGH;
+		if (plan.full)
+			plan.capacity = LEAST_CAPACITY;
 		plan.replies = mutant >= MODEL_ANSWER_LOST && mutant <= MODEL_ANSWER_REFUSED;
 		plan.single = mutant == MODEL_NOT_ALONE;
 		plan.prefetch = mutant == MODEL_HOARD ? 8 : 0;

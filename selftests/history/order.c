@@ -121,7 +121,8 @@ static bool order_never_was(const struct check *check, const struct check_messag
 	const struct history_record *send = check_record(check, message->send), *death;
 	uint64_t deadline = check->history->never;
 
-	if (check->drained == CHECK_NONE || send->outcome || message->seen)
+	if (check->drained == CHECK_NONE || send->outcome || message->seen || message->droppable ||
+	    message->dropped != CHECK_NONE)
 		return false;
 	death = check_end_of(check, &check->deaths, send->client);
 	if (death)
@@ -282,19 +283,21 @@ static void order_missing(struct check *check)
 
 	for (i = 0; i < check->enders.count; i++)
 		able += check->enders.at[i].most;
+	able += check_record(check, check->drained)->count;
 	for (i = 0; i < check->nr_messages; i++) {
 		struct check_message *message = &check->messages[i];
 
+		excused += message->dropped != CHECK_NONE;
 		if (!message->missing)
 			continue;
-		if (!order_excused(check, message)) {
+		if (!message->droppable && !order_excused(check, message)) {
 			order_lost(check, message);
 			continue;
 		}
 		excused++;
 		last = message;
 	}
-	if (excused > able)
+	if (last && excused > able)
 		order_lost(check, last);
 }
 

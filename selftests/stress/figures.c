@@ -174,8 +174,11 @@ bool figures_right(const struct stress *stress, uint32_t queue, const struct his
 			known.unsure_sent);
 	right &= within("received", queue, info.received, known.received, known.unsure_received);
 	right &= within("purged", queue, info.purged, known.purged, known.unsure_purged);
-	right &= within("settled + purged + dead", queue,
-			info.settled + info.purged + info.dead, info.sent, 0);
+	right &= within("settled + purged + dropped + dead", queue,
+			info.settled + info.purged + info.dropped + info.dead, info.sent, 0);
+	right &= within("dropped", queue, info.dropped, 0,
+			stress_when_full(stress->seed, queue) == WEIR_WHEN_FULL_DROP_OLDEST ?
+				UINT64_MAX : 0);
 	right &= within("depth", queue, info.depth, 0, 0);
 	right &= within("leased, delayed, behind, dying", queue,
 			info.leased + info.delayed + info.behind + info.dying, 0, 0);

@@ -133,5 +133,7 @@ bool stress_letter_whole(const struct stress *stress, const struct weir_desc *de
 	};
 	if (length == 4 && !memcmp(reason, "term", length))
 		buried->flags |= HISTORY_GIVEN_UP;
+	if (length == 4 && !memcmp(reason, "full", length))
+		buried->flags |= HISTORY_MADE_ROOM;
 	return true;
 }

@@ -4,11 +4,34 @@
 
 #include "round.h"
 
+/* Between one reading of two clocks and the next, in ns. */
+#define CLOCKS_PRECISION 1000
+
 _Static_assert((int)HISTORY_END_ACKED == WEIR_OUTCOME_ACKED &&
 	       (int)HISTORY_END_TAKEN == WEIR_OUTCOME_TAKEN &&
 	       (int)HISTORY_END_DEAD == WEIR_OUTCOME_DEAD_LETTER &&
 	       (int)HISTORY_END_DISCARDED == WEIR_OUTCOME_DISCARDED &&
-	       (int)HISTORY_END_PURGED == WEIR_OUTCOME_PURGED, "a log has the kernel's numbers");
+	       (int)HISTORY_END_PURGED == WEIR_OUTCOME_PURGED &&
+	       (int)HISTORY_END_DROPPED == WEIR_OUTCOME_DROPPED, "a log has the kernel's numbers");
+
+int64_t round_clocks(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec - history_now();
+}
+
+/* When the message ended. The clocks may go apart a little, during a round. */
+static void receipt_time(const struct stress *stress, struct history_record *record,
+			 const struct weir_receipt *receipt)
+{
+	int64_t before = stress->clocks, now = round_clocks();
+	int64_t most = before > now ? before : now, least = before > now ? now : before;
+
+	record->invoked = receipt->ended_ns - most - CLOCKS_PRECISION;
+	record->returned = receipt->ended_ns - least + CLOCKS_PRECISION;
+}
 
 static uint32_t receipt_origin(const struct stress *stress, const struct weir_receipt *receipt)
 {
@@ -23,7 +46,7 @@ static uint32_t receipt_origin(const struct stress *stress, const struct weir_re
 static bool receipt_log(const struct stress *stress, struct history_log *log,
 			const struct weir_desc *desc, const struct weir_receipt *receipt)
 {
-	struct history_record record = {
+	struct history_record *logged, record = {
 		.op = HISTORY_RECEIPT, .target = receipt_origin(stress, receipt),
 		.invoked = history_now(), .producer = receipt->token >> 32,
 		.seq = receipt->token, .offset = receipt->offset, .count = receipt->outcome,
@@ -35,7 +58,9 @@ static bool receipt_log(const struct stress *stress, struct history_log *log,
 		       desc->pid, receipt->queue);
 		return false;
 	}
-	history_add(log, &record, HISTORY_OK);
+	logged = history_add(log, &record, HISTORY_OK);
+	if (receipt->outcome == WEIR_OUTCOME_DROPPED)
+		receipt_time(stress, logged, receipt);
 	return true;
 }
 

@@ -31,16 +31,17 @@ static uint32_t chance(struct round *round, uint32_t below)
 	return round->random % below;
 }
 
+static const __u64 messages[] = { 40, 120, 65536, 1000, 60, 65536 };
+
 /*
- * One that is mostly full, and has messages that are delivered too often; one that is
- * full sometimes, with priorities, and in every other round with keys; one that never
- * is; one with keys; one for a single receiver; and one for the dead.
+ * One that is mostly full, by its bytes too, and has messages that are delivered too often;
+ * one that is full by their number only, with priorities, and in every other round with
+ * keys; one that never is; one with keys; one for a single receiver; and one for the dead.
  */
 int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 {
-	static const __u64 messages[] = { 40, 400, 65536, 1000, 200, 65536 };
 	static const __u64 bytes[] = {
-		64 << 10, 1 << 20, 64 << 20, 16 << 20, 1 << 20, 64 << 20,
+		64 << 10, 8 << 20, 64 << 20, 16 << 20, 8 << 20, 64 << 20,
 	};
 	struct weir_create create = {
 		.type = WEIR_TYPE_QUEUE,
@@ -56,6 +57,10 @@ int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 		create.policy.flags |= WEIR_POLICY_SINGLE_ACTIVE;
 		create.policy.prefetch = STRESS_PREFETCH;
 	}
+	create.policy.when_full = stress_when_full(seed, queue);
+	/* For the dead there has to be a place. */
+	if (heir < 0 && create.policy.when_full == WEIR_WHEN_FULL_DEAD_LETTER)
+		create.policy.when_full = WEIR_WHEN_FULL_WAIT;
 	if (stress_keyed(seed, queue))
 		create.policy.flags |= WEIR_POLICY_KEYED;
 	if (stress_mortal(queue) && heir >= 0) {
@@ -258,6 +263,7 @@ static void round_drain(struct round *round, uint32_t queue)
 		;
 	close(fd);
 	record.op = HISTORY_DRAINED;
+	record.count = raw_figure(round->stress.names[queue], "dropped");
 	history_end(history_begin(&round->log, &record), HISTORY_OK);
 }
 
@@ -279,6 +285,7 @@ static void round_judge(struct round *round)
 	for (queue = 0; queue < STRESS_ALL; queue++) {
 		round->totals->expired += raw_figure(round->stress.names[queue], "expired");
 		round->totals->dead += raw_figure(round->stress.names[queue], "dead");
+		round->totals->dropped += raw_figure(round->stress.names[queue], "dropped");
 	}
 	round->totals->records += history.count;
 	for (i = 0; i < history.count; i++)
@@ -292,14 +299,25 @@ static void round_judge(struct round *round)
 }
 
 /* What others are to know of the queues. */
-static void round_tell(struct round *round)
+static void round_tell(struct round *round, uint32_t queue)
 {
+	static const uint32_t flags[] = {
+		[WEIR_WHEN_FULL_DROP_OLDEST] = HISTORY_DROPS,
+		[WEIR_WHEN_FULL_DEAD_LETTER] = HISTORY_KILLS,
+	};
 	struct history_record record = {
-		.op = HISTORY_QUEUE, .target = STRESS_SINGLE, .offset = HISTORY_NOWHERE,
-		.producer = HISTORY_NOBODY, .count = STRESS_PREFETCH, .flags = HISTORY_SINGLE,
-		.invoked = history_now(),
+		.op = HISTORY_QUEUE, .target = queue, .offset = HISTORY_NOWHERE,
+		.producer = HISTORY_NOBODY, .invoked = history_now(),
+		.flags = flags[stress_when_full(round->stress.seed, queue)],
 	};
 
+	/* The first one is full of bytes before. */
+	if (queue)
+		record.deliveries = messages[queue];
+	if (queue == STRESS_SINGLE) {
+		record.count = STRESS_PREFETCH;
+		record.flags |= HISTORY_SINGLE;
+	}
 	history_add(&round->log, &record, HISTORY_OK);
 }
 
@@ -311,6 +329,7 @@ static void round_begin(struct round *round, const char *logs)
 
 	stress->seed = round->plan->seed;
 	stress->logs = logs;
+	stress->clocks = round_clocks();
 	stress->shared = proc_shared(sizeof(*stress->shared));
 	round->random = body_mix(stress->seed);
 	ret = history_log_open(&round->log, logs, 0, stress->seed, 1 << 20);
@@ -327,7 +346,8 @@ static void round_begin(struct round *round, const char *logs)
 		printf("Bail out! cannot begin: %d\n", ret);
 		exit(1);
 	}
-	round_tell(round);
+	for (queue = 0; queue < STRESS_ALL; queue++)
+		round_tell(round, queue);
 	for (i = 0; i < round->plan->clients; i++)
 		slot_start(round, &round->slots[i]);
 }

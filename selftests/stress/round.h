@@ -14,7 +14,7 @@ struct round_plan {
 
 /* Over all rounds; and what was wrong. */
 struct round_totals {
-	uint64_t rounds, kills, stops, records, messages, dead;
+	uint64_t rounds, kills, stops, records, messages, dead, dropped;
 	uint64_t ops[STRESS_OPS], refused, expired;
 	unsigned int histories_wrong, figures_wrong, ends_wrong, memory_wrong;
 };
@@ -31,6 +31,8 @@ bool figures_quiet(const struct stress *stress);
 /* The figures of an empty queue, or of that of the dead, against what the clients know. */
 bool figures_right(const struct stress *stress, uint32_t queue, const struct history *history);
 
+/* By what CLOCK_REALTIME is ahead of the times in logs. */
+int64_t round_clocks(void);
 /* receipt.c: what senders were told is in @log; false: not all that they are to be told */
 bool round_receipts(const struct stress *stress, struct history_log *log);
 

@@ -63,7 +63,8 @@ static uint32_t send_wish(struct stress_client *client, uint32_t queue,
 	if (queue == 1 && !stress_chance(client, 8))
 		options->delay_ns = STRESS_LEAST_DELAY + stress_chance(client, 30000000);
 	/* The token comes later. */
-	if (!stress_chance(client, 4)) {
+	if (stress_when_full(client->stress->seed, queue) == WEIR_WHEN_FULL_DROP_OLDEST ?
+	    stress_chance(client, 8) : !stress_chance(client, 4)) {
 		options->flags = WEIR_OPTION_RECEIPT;
 		options->receipt = client->stress->receipts;
 	}
@@ -116,6 +117,9 @@ void stress_send(struct stress_client *client, uint32_t queue, bool by_ring)
 		ret = -EINTR;
 	if (ret < 0)
 		stress_send_expected(client, ret);
+	if (ret == -ETIMEDOUT && stress_when_full(client->stress->seed, queue) ==
+				 WEIR_WHEN_FULL_REJECT)
+		stress_fail(client, "waits where it is refused", ret);
 	for (i = 0; i < count; i++) {
 		if (i < ret)
 			records[i]->offset = send.first_offset + i;

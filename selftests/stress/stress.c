@@ -60,13 +60,14 @@ static void print_totals(const struct round_totals *totals, uint64_t reloads)
 
 	ksft_print_msg("%llu rounds, %llu kills, %llu stops, %llu reloads, %llu messages, "
 		       "%llu records, %llu settlements refused, %llu leases ran out, "
-		       "%llu dead\n",
+		       "%llu dead, %llu thrown away\n",
 		       (unsigned long long)totals->rounds, (unsigned long long)totals->kills,
 		       (unsigned long long)totals->stops, (unsigned long long)reloads,
 		       (unsigned long long)totals->messages,
 		       (unsigned long long)totals->records, (unsigned long long)totals->refused,
 		       (unsigned long long)totals->expired,
-		       (unsigned long long)totals->dead);
+		       (unsigned long long)totals->dead,
+		       (unsigned long long)totals->dropped);
 	for (i = 0; i < STRESS_OPS; i++)
 		ksft_print_msg("%-16s %llu\n", op_names[i], (unsigned long long)totals->ops[i]);
 }

@@ -80,6 +80,7 @@ struct stress {
 	int inherited[STRESS_ALL];	/* descriptions that all clients have */
 	char receipts_name[WEIR_NAME_SIZE];
 	int receipts;			/* a description of a queue for them */
+	int64_t clocks;			/* by what CLOCK_REALTIME was ahead when it began */
 };
 
 /* A FETCH that waits in a ring. */
@@ -207,6 +208,21 @@ static inline uint64_t stress_key(const struct body *body)
 	uint32_t key = body_mix(body_seed(body)) % (2 * STRESS_KEYS);
 
 	return 1 + key % (key < STRESS_KEYS ? 4 : STRESS_KEYS);
+}
+
+/* What @queue does when it is full, in a round of that seed: enum weir_when_full. */
+static inline uint32_t stress_when_full(uint64_t seed, uint32_t queue)
+{
+	static const uint8_t ways[][4] = {
+		[0] = { WEIR_WHEN_FULL_WAIT, WEIR_WHEN_FULL_DEAD_LETTER, WEIR_WHEN_FULL_REJECT,
+			WEIR_WHEN_FULL_DROP_OLDEST },
+		[1] = { WEIR_WHEN_FULL_DROP_OLDEST, WEIR_WHEN_FULL_DROP_OLDEST,
+			WEIR_WHEN_FULL_WAIT, WEIR_WHEN_FULL_DEAD_LETTER },
+		[STRESS_SINGLE] = { WEIR_WHEN_FULL_WAIT, WEIR_WHEN_FULL_DROP_OLDEST,
+				    WEIR_WHEN_FULL_DROP_OLDEST, WEIR_WHEN_FULL_REJECT },
+	};
+
+	return queue < sizeof(ways) / sizeof(*ways) ? ways[queue][seed % 4] : WEIR_WHEN_FULL_WAIT;
 }
 
 /* How often a message of @queue may be delivered; 0: any number. */
