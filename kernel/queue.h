@@ -30,8 +30,8 @@
  * A leased entry that is being copied out without the lock is *busy*: nobody
  * may settle it then. Its holder cannot end meanwhile, for its thread is here.
  *
- * Files: queue.c makes and ends a queue, queue_reserve.c, queue_send.c, queue_fetch.c,
- * queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
+ * Files: queue.c makes and ends a queue, queue_reserve.c, queue_draft.c, queue_send.c,
+ * queue_fetch.c, queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
  * them), queue_full.c what is done when there is no room, queue_share.c whose that is,
  * queue_txn.c what is done in
  * several queues at once, queue_once.c what is not to be taken twice, queue_key.c what

@@ -1,40 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <linux/cred.h>
 #include <linux/err.h>
-#include <linux/sched/signal.h>
 #include <linux/timekeeping.h>
 #include <linux/uio.h>
 
+#include "queue_draft.h"
 #include "queue_reserve.h"
 #include "trace.h"
 #include "words.h"
-
-/* Drops @drafts from @link on, and what is in them: who maps the pool may not see it. */
-noinline void weir_queue_abort(struct weir_queue *queue, struct weir_chain *drafts,
-			       struct weir_entry **link)
-{
-	struct weir_freed freed = {};
-	struct weir_entry *entry;
-	struct weir_chain rest;
-
-	weir_chain_cut(drafts, link, &rest);
-	for (entry = rest.first; entry; entry = entry->next) {
-		weir_pool_zero(&queue->pool, entry->place, 0, entry->size);
-		if (entry->has_once)
-			weir_draft_forget_once(entry);
-		if (entry->wishes)
-			weir_draft_unbind(queue, entry);
-	}
-
-	spin_lock(&queue->lock);
-	while (rest.first) {
-		entry = weir_chain_take(&rest);
-		weir_entry_gone(queue, entry, &freed);
-	}
-	weir_queue_freed(queue, &freed);
-	spin_unlock(&queue->lock);
-	weir_queue_wake_writers(queue);
-}
 
 static inline struct weir_sender weir_sender(const struct cred *cred)
 {
@@ -43,22 +16,6 @@ static inline struct weir_sender weir_sender(const struct cred *cred)
 		.ids = __kuid_val(cred->euid) | (u64)__kgid_val(cred->egid) << 32,
 		.pid = task_tgid_nr(current),
 	};
-}
-
-/* What its receiver is told of @draft; commit adds what is only known then. */
-static __always_inline void weir_draft_describe(const struct weir_entry *draft,
-						const struct weir_message *message,
-						const struct weir_sender *sender,
-						const bool plain)
-{
-	struct weir_desc_words *desc = (void *)weir_entry_desc(draft);
-
-	desc->pos = (u64)draft->place * WEIR_ALIGN;
-	desc->lens = message->len | (u64)message->headers_len << 32;
-	desc->parts = plain ? 0 : message->key_len;
-	desc->ids = sender->ids;
-	desc->pid_slot = sender->pid | (u64)draft->slot << 32;
-	desc->first_ns = 0;
 }
 
 static __always_inline void weir_draft_number(const struct weir_queue *queue,
@@ -181,83 +138,6 @@ static __always_inline int weir_queue_commit(struct weir_queue *queue,
 	return count;
 }
 
-/* Gets the pages of a draft, which mostly are there from earlier ones. */
-static inline int weir_draft_populate(struct weir_queue *queue, const struct weir_entry *draft)
-{
-	return weir_pool_populate(&queue->pool, &queue->object.account, draft->place,
-				  weir_units(draft->size));
-}
-
-/* Zeros what @draft takes from byte @at to @end of it. */
-static void weir_draft_pad(struct weir_queue *queue, const struct weir_entry *draft,
-			   u32 at, u32 end)
-{
-	if (at < end)
-		weir_pool_zero(&queue->pool, draft->place, at, end - at);
-}
-
-static noinline void weir_draft_pad_end(struct weir_queue *queue, const struct weir_entry *draft)
-{
-	if (draft->size % WEIR_ALIGN)
-		weir_draft_pad(queue, draft, draft->size, ALIGN(draft->size, WEIR_ALIGN));
-}
-
-/* Headers fill their block exactly; what is checked is our copy of them. */
-static int weir_draft_check_headers(struct weir_queue *queue, const struct weir_entry *draft,
-				    u32 at)
-{
-	while (at < draft->size) {
-		struct weir_header header;
-		u64 end;
-
-		weir_pool_read(&queue->pool, draft->place, at, sizeof(header), &header);
-		end = at + sizeof(header) + header.name_len + (u64)header.value_len;
-		if (!header.name_len || header.name_len > WEIR_HEADER_NAME_MAX ||
-		    header.reserved || ALIGN(end, 8) > draft->size)
-			return -EINVAL;
-		weir_draft_pad(queue, draft, end, ALIGN(end, 8));
-		at = ALIGN(end, 8);
-	}
-	return 0;
-}
-
-/* Copies what belongs behind the payload. */
-static int weir_draft_fill_rest(struct weir_queue *queue, const struct weir_entry *draft,
-				const struct weir_message *message)
-{
-	struct weir_pool *pool = &queue->pool;
-	u32 headers = weir_message_headers(message);
-	int ret;
-
-	ret = weir_pool_write_user(pool, draft->place, message->len, message->key_len,
-				   u64_to_user_ptr(message->key));
-	if (ret || !message->headers_len)
-		return ret;
-	weir_draft_pad(queue, draft, message->len + message->key_len, headers);
-	ret = weir_pool_write_user(pool, draft->place, headers, message->headers_len,
-				   u64_to_user_ptr(message->headers));
-	return ret ?: weir_draft_check_headers(queue, draft, headers);
-}
-
-static noinline int weir_draft_fill_slow(struct weir_queue *queue,
-					 const struct weir_entry *draft,
-					 const struct weir_message *message)
-{
-	int ret;
-
-	ret = weir_draft_populate(queue, draft);
-	if (!ret)
-		ret = weir_pool_write_user(&queue->pool, draft->place, 0, message->len,
-					   u64_to_user_ptr(message->data));
-	if (!ret && draft->size > message->len)
-		ret = weir_draft_fill_rest(queue, draft, message);
-	if (!ret)
-		weir_draft_pad_end(queue, draft);
-	/* A batch may be of many that are large. */
-	cond_resched();
-	return fatal_signal_pending(current) ? -EINTR : ret;
-}
-
 /* Zeros what is behind @len bytes at @mem that are all of a draft. */
 static inline void weir_draft_pad_short(void *mem, u32 len)
 {
@@ -311,22 +191,6 @@ static __always_inline int weir_queue_fill(struct weir_queue *queue,
 	return message - messages;
 }
 
-static noinline int weir_queue_check_parts(const struct weir_queue *queue,
-					   const struct weir_message *message)
-{
-	if (message->flags | message->reserved[0] | message->reserved[1] ||
-	    (!message->options_len && message->options))
-		return -EINVAL;
-	if (message->key_len > WEIR_KEY_MAX || message->headers_len > WEIR_HEADERS_MAX ||
-	    message->headers_len % 8)
-		return -EINVAL;
-	/* With these bounds the sum of the parts cannot overflow. */
-	if (message->len > WEIR_MESSAGE_MAX ||
-	    weir_message_size(message) > READ_ONCE(queue->max_size))
-		return -EMSGSIZE;
-	return 0;
-}
-
 /* From this word on it is 0 in most messages: key_len, flags, and what is reserved. */
 #define WEIR_MESSAGE_REST (offsetof(struct weir_message, key_len) / sizeof(u64))
 
@@ -367,7 +231,7 @@ static __always_inline int weir_queue_get_group(const struct weir_queue *queue,
 			   weir_message_plain(message)))
 			continue;
 		*plain = false;
-		ret = weir_queue_check_parts(queue, message);
+		ret = weir_message_check(queue, message);
 		if (unlikely(ret))
 			return message - group ?: ret;
 	} while (++message != end);
@@ -618,29 +482,5 @@ int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __u
 			return ret;
 		done += ret;
 	}
-	return 0;
-}
-
-int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
-		     const struct weir_sender *sender, const struct weir_sender *asker,
-		     struct weir_chain *drafts)
-{
-	struct weir_patience none;
-	int ret;
-
-	weir_patience_init(&none, true, true, 0);
-	none.spares = asker;
-	ret = weir_queue_reserve(queue, message, 1, asker ?: sender, &none, drafts, false);
-	if (ret < 0)
-		return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;
-	ret = weir_draft_populate(queue, drafts->first);
-	if (!ret && weir_message_wishes(queue, message))
-		ret = weir_draft_wish(queue, drafts->first, message, sender, drafts);
-	if (ret) {
-		weir_queue_abort(queue, drafts, &drafts->first);
-		return ret;
-	}
-	weir_draft_describe(drafts->first, message, sender, false);
-	weir_draft_pad_end(queue, drafts->first);
 	return 0;
 }

@@ -218,7 +218,7 @@ static inline void weir_segment_due(struct weir_queue *queue, u32 slot, u64 due)
 void weir_queue_lock_two(struct weir_queue *a, struct weir_queue *b);
 void weir_queue_unlock_two(struct weir_queue *a, struct weir_queue *b);
 
-/* queue_send.c, for those who send what is not user space's */
+/* queue_draft.c and queue_send.c, for those who send what is not user space's */
 
 /* Who sends, as the initial namespaces number it, and as in struct weir_desc_words. */
 struct weir_sender {
