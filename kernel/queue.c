@@ -275,6 +275,8 @@ void weir_queue_info(struct weir_queue *queue, struct weir_info *info)
 	info->behind = queue->behind;
 	info->dying = queue->nr_dying;
 	info->pinned = queue->pinned;
+	info->drafts = queue->held - queue->depth - queue->leased - queue->delayed -
+		       queue->behind - queue->nr_dying - queue->pinned;
 	info->bytes = queue->units * WEIR_ALIGN;
 	info->sent = queue->next_offset;
 	info->received = queue->received;

@@ -61,6 +61,7 @@ WEIR_ATTR(delayed, "%llu", info.delayed);
 WEIR_ATTR(behind, "%llu", info.behind);
 WEIR_ATTR(dying, "%llu", info.dying);
 WEIR_ATTR(pinned, "%llu", info.pinned);
+WEIR_ATTR(drafts, "%llu", info.drafts);
 WEIR_ATTR(bytes, "%llu", info.bytes);
 WEIR_ATTR(memory, "%llu", info.memory);
 WEIR_ATTR(sent, "%llu", info.sent);
@@ -107,6 +108,7 @@ static struct attribute *weir_queue_attrs[] = {
 	&dev_attr_behind.attr,
 	&dev_attr_dying.attr,
 	&dev_attr_pinned.attr,
+	&dev_attr_drafts.attr,
 	&dev_attr_bytes.attr,
 	&dev_attr_memory.attr,
 	&dev_attr_sent.attr,

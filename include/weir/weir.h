@@ -688,6 +688,10 @@ int weir_prep_release(struct weir_batch *batch, struct io_uring_sqe *sqe,
 int weir_prep_extend(struct weir_batch *batch, struct io_uring_sqe *sqe,
 		     unsigned int first, unsigned int count, int64_t lease_ns);
 
+/* weir_prep_reply - as weir_reply(); @answer itself is copied; then weir_complete() */
+int weir_prep_reply(struct weir_batch *batch, struct io_uring_sqe *sqe,
+		    unsigned int i, const struct weir_message *answer, int op);
+
 /* weir_prep_settle_receive - as weir_settle_receive(); then weir_complete() */
 int weir_prep_settle_receive(struct weir_batch *batch,
 			     struct io_uring_sqe *sqe, int op,
@@ -742,8 +746,8 @@ void weir_ring_free(struct weir_ring *ring);
 int weir_ring_door(const struct weir_ring *ring);
 
 /*
- * weir_ring_send, _receive, _settle, _release, _extend, _settle_receive - as the
- * calls of these names, but they only queue the command
+ * weir_ring_send, _receive, _settle, _release, _extend, _reply, _settle_receive - as
+ * the calls of these names, but they only queue the command
  * @user: comes back with the completion
  *
  * Messages, and all they point to, must stay until the completion; a batch is
@@ -765,6 +769,9 @@ int weir_ring_release(struct weir_ring *ring, struct weir_batch *batch,
 int weir_ring_extend(struct weir_ring *ring, struct weir_batch *batch,
 		     unsigned int first, unsigned int count, int64_t lease_ns,
 		     void *user);
+int weir_ring_reply(struct weir_ring *ring, struct weir_batch *batch,
+		    unsigned int i, const struct weir_message *answer, int op,
+		    void *user);
 int weir_ring_settle_receive(struct weir_ring *ring, struct weir_batch *batch,
 			     int op, int64_t timeout_ns, void *user);
 

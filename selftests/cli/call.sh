@@ -27,6 +27,25 @@ test_call() {
 	equal settled 4 "$(figure q settled)"
 }
 
+# The request is a message as any other, and says that it wants an answer.
+test_request() {
+	weir queue create q --priorities 2
+	weir call q -k orders -H kind=big -H 'from=here' --priority 1 --ttl 1h hello > answer &
+	local call=$!
+	until_true has_figure q depth 1
+	weir queue browse q -F '%k %h{kind} %h{from} %p' > out
+	equal request 'orders big here 1' "$(cat out)"
+	weir queue browse q -j | grep -q '"reply":true'
+	weir send q plain
+	equal requests 1 "$(weir queue browse q -j | grep -c '"reply":true')"
+	status 0 weir serve q -n 2 -- cat
+	wait $call
+	equal answer hello "$(cat answer)"
+	status 2 weir call q --priority 2 x
+	grep -q 'no priority 2' err
+	status 2 weir call q -H broken x
+}
+
 # More than a pipe holds, both ways, and any bytes.
 test_large() {
 	weir queue create q

@@ -224,9 +224,9 @@ struct figure {
 
 static const struct figure figures[] = {
 	POLICY(max_messages), POLICY(max_bytes), POLICY(lease_ns), FIGURE(depth), FIGURE(leased),
-	FIGURE(delayed), FIGURE(behind), FIGURE(pinned), FIGURE(expired), FIGURE(bytes),
-	FIGURE(memory), FIGURE(sent), FIGURE(received), FIGURE(redelivered), FIGURE(settled),
-	FIGURE(purged), FIGURE(consumers), FIGURE(waiters),
+	FIGURE(delayed), FIGURE(behind), FIGURE(pinned), FIGURE(drafts), FIGURE(expired),
+	FIGURE(bytes), FIGURE(memory), FIGURE(sent), FIGURE(received), FIGURE(redelivered),
+	FIGURE(settled), FIGURE(purged), FIGURE(consumers), FIGURE(waiters),
 };
 
 TEST_F(queue, sysfs_is_equal)

@@ -83,6 +83,8 @@ TEST_F(receipt, counts)
 	EXPECT_LT(10 * sizeof(receipt), info.memory);
 	EXPECT_EQ(0, info.depth);
 	EXPECT_EQ(0, info.sent);
+	EXPECT_EQ(10, info.drafts);
+	EXPECT_EQ(10, raw_figure(self->told, "drafts"));
 	close(self->receipts);
 	close(self->to);
 	EXPECT_EQ(-EBUSY, raw_destroy(self->told));
@@ -90,6 +92,7 @@ TEST_F(receipt, counts)
 	EXPECT_EQ(0, raw_purge(self->told));
 	EXPECT_EQ(10, raw_purge(self->name));
 	wait_figure(self->told, "depth", 10);
+	EXPECT_EQ(0, raw_figure(self->told, "drafts"));
 	EXPECT_EQ(10, raw_purge(self->told));
 	EXPECT_EQ(0, raw_destroy(self->told));
 }

@@ -182,6 +182,44 @@ TEST_F(call, told_from_each_other)
 	EXPECT_EQ(3, weir_settle(self->batch, 0, 5, WEIR_ACK));
 }
 
+/* Through a ring, whose answers are done in any order; of one batch one at a time. */
+TEST_F(call, through_a_ring)
+{
+	struct weir_ring_options options = { .size = sizeof(options), .door = variant->door };
+	struct weir_batch_options brief = { .size = sizeof(brief), .lease_ns = 1 };
+	struct weir_message request = text("?"), message = text("!");
+	struct weir_completion done;
+	const struct weir_view *view;
+	struct weir_batch *late;
+	struct weir_ring *ring;
+	uint64_t ids[2], id;
+
+	ASSERT_EQ(0, weir_ring_new(&options, &ring));
+	ASSERT_EQ(0, weir_ask(self->caller, &request, WEIR_NOW, &ids[0]));
+	ASSERT_EQ(0, weir_ask(self->caller, &request, WEIR_NOW, &ids[1]));
+	ASSERT_EQ(2, weir_receive(self->batch, WEIR_NOW));
+	ASSERT_EQ(0, weir_ring_reply(ring, self->batch, 1, &message, WEIR_ACK, &ids[1]));
+	EXPECT_EQ(-EBUSY, weir_ring_reply(ring, self->batch, 0, &message, WEIR_ACK, NULL));
+	EXPECT_EQ(-EBUSY, weir_reply(self->batch, 0, &message, WEIR_ACK));
+	ASSERT_EQ(0, weir_ring_reap(ring, &done, WEIR_FOREVER));
+	EXPECT_TRUE(done.user == &ids[1] && done.result == 1);
+	EXPECT_EQ(0, weir_batch_status(self->batch, 1));
+	ASSERT_EQ(0, weir_answer(self->caller, WEIR_FOREVER, &id, &view));
+	EXPECT_TRUE(view_is(view, "!") && id == ids[1]);
+	EXPECT_EQ(-ESTALE, weir_ring_reply(ring, self->batch, 1, &message, WEIR_ACK, NULL));
+	EXPECT_EQ(-EINVAL, weir_ring_reply(ring, self->batch, 0, &message, WEIR_TERM, NULL));
+	/* One that is late is told so by its completion, and so is the batch. */
+	ASSERT_EQ(0, weir_batch_new(self->serves, &brief, &late));
+	ASSERT_EQ(0, weir_ask(self->caller, &request, WEIR_NOW, &ids[1]));
+	ASSERT_EQ(1, weir_receive(late, WEIR_NOW));
+	wait_until(raw_figure(self->name, "expired") == 1);
+	ASSERT_EQ(0, weir_ring_reply(ring, late, 0, &message, WEIR_ACK, NULL));
+	ASSERT_EQ(0, weir_ring_reap(ring, &done, WEIR_FOREVER));
+	EXPECT_EQ(-ESTALE, done.result);
+	EXPECT_EQ(-ESTALE, weir_batch_status(late, 0));
+	weir_ring_free(ring);
+}
+
 /* An answer of an epoch that is over says nothing of the request. */
 TEST_F(call, answer_of_another_epoch)
 {

@@ -8,7 +8,7 @@
 
 #include "../fixture.h"
 
-enum user { SEND = 1, RECEIVE, SETTLE, PIPE };
+enum user { SEND = 1, RECEIVE, SETTLE, REPLY, PIPE };
 
 FIXTURE(own_ring) {
 	char name[WEIR_NAME_SIZE];
@@ -163,6 +163,37 @@ TEST_F(own_ring, life_of_messages)
 	ASSERT_EQ(1, weir_complete(self->batch, reap(self, SETTLE)));
 	EXPECT_EQ(2, raw_figure(self->name, "settled"));
 	EXPECT_EQ(0, raw_figure(self->name, "leased"));
+	ASSERT_OTHER_IO(self);
+}
+
+/* A server: the answer and the settlement are one. */
+TEST_F(own_ring, answers)
+{
+	struct weir_message request = { .data = raw_address("2 + 2"), .len = 5 };
+	struct weir_message answer = { .data = raw_address("four"), .len = 4 };
+	struct weir_caller *caller;
+	const struct weir_view *view;
+	struct io_uring_sqe *sqe;
+	uint64_t asked, id;
+
+	ASSERT_EQ(0, weir_caller_new(self->queue, NULL, &caller));
+	ASSERT_EQ(0, weir_ask(caller, &request, WEIR_NOW, &asked));
+	ASSERT_EQ(0, receive_begin(self, variant));
+	ASSERT_EQ(1, weir_complete(self->batch, reap(self, RECEIVE)));
+	EXPECT_TRUE(holds(self, 0, "2 + 2"));
+	sqe = io_uring_get_sqe(&self->ring);
+	EXPECT_EQ(-EINVAL, weir_prep_reply(self->batch, sqe, 1, &answer, WEIR_ACK));
+	ASSERT_EQ(0, weir_prep_reply(self->batch, sqe, 0, &answer, WEIR_ACK));
+	/* What was given is not looked at again, but for its bytes. */
+	answer.len = 0;
+	go(self, variant, sqe, REPLY);
+	ASSERT_EQ(1, weir_complete(self->batch, reap(self, REPLY)));
+	EXPECT_EQ(0, weir_batch_status(self->batch, 0));
+	ASSERT_EQ(0, weir_answer(caller, WEIR_NOW, &id, &view));
+	EXPECT_EQ(asked, id);
+	EXPECT_TRUE(view->desc.len == 4 && !memcmp(view->data, "four", 4));
+	EXPECT_EQ(1, raw_figure(self->name, "settled"));
+	weir_caller_free(caller);
 	ASSERT_OTHER_IO(self);
 }
 

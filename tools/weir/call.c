@@ -23,10 +23,13 @@ static int read_input(struct text *text)
 	return got < 0 ? -errno : 0;
 }
 
-static enum status call_options(const struct args *args, int64_t *timeout)
+static enum status call_options(const struct args *args, struct letter *letter, int64_t *timeout)
 {
+	enum status status = letter_begin(letter, args);
 	const char *bad;
 
+	if (status)
+		return status;
 	*timeout = WEIR_FOREVER;
 	if (args->values[OPT_FORMAT] && format_check(args->values[OPT_FORMAT], &bad))
 		return usage(args->verb, "--format: '%s' is not known", bad);
@@ -56,17 +59,18 @@ static enum status print_answer(const struct args *args, const struct weir_view 
 	return print_end();
 }
 
-static enum status fail_call(const char *name, int ret)
+static enum status fail_call(const struct letter *letter, const char *name, int ret)
 {
 	if (ret != -ENOMSG)
-		return fail_queue(name, ret);
+		return letter_failed(letter, name, ret);
 	fprintf(stderr, "weir: queue '%s': the request has ended, and nobody has answered it\n",
 		name);
 	return FAILED;
 }
 
-static enum status ask(const struct args *args, struct weir_queue *queue,
-		       const struct weir_message *request, int64_t timeout)
+static enum status ask(const struct args *args, const struct letter *letter,
+		       struct weir_queue *queue, const struct weir_message *request,
+		       int64_t timeout)
 {
 	const struct weir_view *answer;
 	struct weir_caller *caller;
@@ -77,13 +81,13 @@ static enum status ask(const struct args *args, struct weir_queue *queue,
 	if (ret)
 		return fail_control(args->words[0], ret);
 	ret = weir_call(caller, request, timeout, &answer);
-	status = ret ? fail_call(args->words[0], ret) : print_answer(args, answer);
+	status = ret ? fail_call(letter, args->words[0], ret) : print_answer(args, answer);
 	weir_caller_free(caller);
 	return status;
 }
 
-/* Signals need no care: the place for the answer ends with the process. */
-enum status call_queue(const struct args *args)
+static enum status call_letter(const struct args *args, const struct letter *letter,
+			       int64_t timeout)
 {
 	const struct weir_open_options open = { .size = sizeof(open), .flags = WEIR_OPEN_SEND };
 	const char *message = args->nr_words > 1 ? args->words[1] : NULL;
@@ -91,12 +95,8 @@ enum status call_queue(const struct args *args)
 	struct weir_queue *queue;
 	struct text text = { 0 };
 	enum status status;
-	int64_t timeout;
 	int ret;
 
-	status = call_options(args, &timeout);
-	if (status)
-		return status;
 	ret = weir_queue_open(args->words[0], &open, &queue);
 	if (ret)
 		return fail_queue(args->words[0], ret);
@@ -104,9 +104,24 @@ enum status call_queue(const struct args *args)
 		text_add(&text, message, strlen(message));
 	else
 		ret = read_input(&text);
-	request = (struct weir_message){ .data = (uintptr_t)text.bytes, .len = text.len };
-	status = ret ? fail_plain("standard input", ret) : ask(args, queue, &request, timeout);
+	request = letter_message(letter, &letter->options, text.bytes, text.len);
+	status = ret ? fail_plain("standard input", ret) :
+		       ask(args, letter, queue, &request, timeout);
 	weir_queue_close(queue);
 	free(text.bytes);
+	return status;
+}
+
+/* Signals need no care: the place for the answer ends with the process. */
+enum status call_queue(const struct args *args)
+{
+	struct letter letter = { 0 };
+	enum status status;
+	int64_t timeout;
+
+	status = call_options(args, &letter, &timeout);
+	if (!status)
+		status = call_letter(args, &letter, timeout);
+	letter_end(&letter);
 	return status;
 }

@@ -183,6 +183,8 @@ static json_t *message_json(const struct weir_view *view)
 			   "uid", (json_int_t)desc->uid,
 			   "gid", (json_int_t)desc->gid,
 			   "pid", (json_int_t)desc->pid);
+	if (desc->flags & WEIR_DESC_REPLY)
+		json_object_set_new(object, "reply", json_true());
 	if (desc->key_len)
 		set_bytes(object, "key", "key_base64", view->key,
 			  desc->key_len);

@@ -72,7 +72,7 @@ static const struct figure figures[] = {
 	POLICY(dedup_ns),
 	FIGURE(depth), FIGURE(leased), FIGURE(delayed), FIGURE(behind),
 	FIGURE(dying),
-	FIGURE(pinned),
+	FIGURE(pinned), FIGURE(drafts),
 	FIGURE(bytes), FIGURE(memory), FIGURE(sent), FIGURE(received),
 	FIGURE(redelivered), FIGURE(expired), FIGURE(settled), FIGURE(purged),
 	FIGURE(dropped), FIGURE(dead), FIGURE(duplicates),

@@ -15,12 +15,7 @@ struct sender {
 	const char		*name;
 	struct weir_queue	*queue;
 	struct weir_queue	*receipts;	/* or NULL */
-	const char		*key;
-	size_t			key_len;
-	void			*headers;
-	size_t			headers_len;
-	struct weir_options	options;
-	size_t			options_len;
+	struct letter		letter;
 	struct weir_producer	producer;	/* id 0: none */
 	uint64_t		taken;		/* messages so far */
 	struct weir_options	numbered[WEIR_BATCH_MAX]; /* of each message */
@@ -31,68 +26,26 @@ struct sender {
 	struct weir_message	messages[WEIR_BATCH_MAX];
 };
 
-static void add_header(struct sender *sender, const char *header,
-		       enum status *status)
-{
-	const char *equals = strchr(header, '=');
-	char name[WEIR_HEADER_NAME_MAX + 1];
-	int ret = -EINVAL;
-
-	if (equals && equals - header < (ptrdiff_t)sizeof(name)) {
-		memcpy(name, header, equals - header);
-		name[equals - header] = 0;
-		ret = weir_header_append(sender->headers, WEIR_HEADERS_MAX,
-					 &sender->headers_len, name,
-					 equals + 1, strlen(equals + 1));
-	}
-	if (ret == -EMSGSIZE)
-		*status = usage(sender->args->verb,
-				"--header: the headers are larger than 64K");
-	else if (ret)
-		*status = usage(sender->args->verb,
-				"--header: '%s' is no NAME=VALUE", header);
-}
-
-/* What the messages are to ask for beyond being delivered. */
-static enum status sender_wishes(struct sender *sender)
+/* What the messages are to be beside their payloads. */
+static enum status sender_letter(struct sender *sender)
 {
 	const char *const *values = sender->args->values;
-	struct weir_options *options = &sender->options;
-	uint64_t value;
+	struct letter *letter = &sender->letter;
+	enum status status = letter_begin(letter, sender->args);
+	uint64_t value = 1;
 
-	if (values[OPT_DELAY]) {
-		if (parse_lease(values[OPT_DELAY], &value))
-			return bad_value(sender->args, OPT_DELAY);
-		options->delay_ns = value;
-	}
-	if (values[OPT_TTL]) {
-		if (parse_lease(values[OPT_TTL], &value))
-			return bad_value(sender->args, OPT_TTL);
-		options->ttl_ns = value;
-	}
-	if (values[OPT_PRIORITY]) {
-		if (parse_count(values[OPT_PRIORITY], &value) || value >= WEIR_MAX_PRIORITIES)
-			return bad_value(sender->args, OPT_PRIORITY);
-		options->priority = value;
-	}
-	if (values[OPT_ID]) {
-		options->id = (uintptr_t)values[OPT_ID];
-		options->id_len = strlen(values[OPT_ID]);
-		if (!options->id_len || options->id_len > WEIR_ID_MAX)
-			return usage(sender->args->verb, "--id: an id has 1 to 64 bytes");
-		if (sender->args->nr_words != 2)
-			return usage(sender->args->verb, "--id: of one MESSAGE");
-	}
+	if (status)
+		return status;
+	if (letter->options.id_len && sender->args->nr_words != 2)
+		return usage(sender->args->verb, "--id: of one MESSAGE");
 	if (values[OPT_TOKEN] && !values[OPT_RECEIPT])
 		return usage(sender->args->verb, "--token needs --receipt");
-	value = 1;
 	if (values[OPT_TOKEN] && parse_count(values[OPT_TOKEN], &value))
 		return bad_value(sender->args, OPT_TOKEN);
 	if (values[OPT_RECEIPT])
-		options->token = value;
-	if (options->delay_ns || options->ttl_ns || options->priority ||
-	    options->id_len || values[OPT_PRODUCER] || values[OPT_RECEIPT])
-		sender->options_len = sizeof(*options);
+		letter->options.token = value;
+	if (values[OPT_PRODUCER] || values[OPT_RECEIPT])
+		letter->options_len = sizeof(letter->options);
 	return DONE;
 }
 
@@ -124,48 +77,17 @@ static int64_t sender_patience(const struct sender *sender)
 
 static enum status sender_options(struct sender *sender)
 {
-	const struct args *args = sender->args;
-	enum status status;
-	unsigned int i;
+	enum status status = sender_letter(sender);
 
-	status = sender_wishes(sender);
-	if (!status)
-		status = sender_timeout(sender);
-	if (status)
-		return status;
-
-	if (args->values[OPT_KEY]) {
-		sender->key = args->values[OPT_KEY];
-		sender->key_len = strlen(sender->key);
-		if (!sender->key_len || sender->key_len > WEIR_KEY_MAX)
-			return usage(args->verb,
-				     "--key: a key has 1 to 4096 bytes");
-	}
-	if (!args->nr_headers)
-		return DONE;
-	sender->headers = aligned_alloc(8, WEIR_HEADERS_MAX);
-	if (!sender->headers)
-		return fail_plain("headers", -ENOMEM);
-	for (i = 0; i < args->nr_headers && !status; i++)
-		add_header(sender, args->headers[i], &status);
-	return status;
+	return status ? status : sender_timeout(sender);
 }
 
 static enum status send_failed(struct sender *sender, int ret)
 {
 	enum status status;
 
-	if (ret == -EINVAL && sender->options.priority) {
-		fprintf(stderr,
-			"weir: queue '%s': it has no priority %u; see: weir queue show %s\n",
-			sender->name, sender->options.priority, sender->name);
-		status = USAGE;
-	} else if (ret == -EINVAL && sender->options.id_len) {
-		fprintf(stderr,
-			"weir: queue '%s': it knows no ids; make it with --dedup-count\n",
-			sender->name);
-		status = USAGE;
-	} else if (ret == -EINVAL && sender->receipts) {
+	if (ret == -EINVAL && sender->receipts && !sender->letter.options.priority &&
+	    !sender->letter.options.id_len) {
 		fprintf(stderr,
 			"weir: queue '%s': receipts of its messages go to another queue\n",
 			sender->name);
@@ -183,7 +105,7 @@ static enum status send_failed(struct sender *sender, int ret)
 			sender->name);
 		status = TIMED_OUT;
 	} else {
-		status = fail_queue(sender->name, ret);
+		status = letter_failed(&sender->letter, sender->name, ret);
 	}
 	if (sender->sent)
 		fprintf(stderr, "weir: queue '%s': the first %llu were sent\n",
@@ -240,7 +162,7 @@ static enum status sender_add(struct sender *sender, const void *data,
 	if (++sender->taken <= sender->producer.sequence)
 		return DONE;
 	options = &sender->numbered[sender->nr];
-	*options = sender->options;
+	*options = sender->letter.options;
 	if (sender->producer.id) {
 		options->producer = sender->producer.id;
 		options->epoch = sender->producer.epoch;
@@ -248,16 +170,7 @@ static enum status sender_add(struct sender *sender, const void *data,
 	}
 	if (sender->receipts)
 		options->token += sender->taken - 1;
-	sender->messages[sender->nr++] = (struct weir_message){
-		.data = (uintptr_t)data,
-		.len = len,
-		.key = (uintptr_t)sender->key,
-		.key_len = sender->key_len,
-		.headers = (uintptr_t)sender->headers,
-		.headers_len = sender->headers_len,
-		.options = sender->options_len ? (uintptr_t)options : 0,
-		.options_len = sender->options_len,
-	};
+	sender->messages[sender->nr++] = letter_message(&sender->letter, options, data, len);
 	return sender->nr == WEIR_BATCH_MAX ? sender_flush(sender) : DONE;
 }
 
@@ -388,8 +301,8 @@ static enum status send_begin(struct sender *sender)
 		ret = weir_queue_open(receipts, NULL, &sender->receipts);
 		if (ret)
 			return fail_queue(receipts, ret);
-		sender->options.flags |= WEIR_OPTION_RECEIPT;
-		sender->options.receipt = weir_queue_fd(sender->receipts);
+		sender->letter.options.flags |= WEIR_OPTION_RECEIPT;
+		sender->letter.options.receipt = weir_queue_fd(sender->receipts);
 	}
 	if (!producer)
 		return DONE;
@@ -422,7 +335,7 @@ enum status send_messages(const struct args *args)
 		status = send_all(sender);
 	weir_queue_close(sender->queue);
 	weir_queue_close(sender->receipts);
-	free(sender->headers);
+	letter_end(&sender->letter);
 	free(sender);
 	return status;
 }

@@ -239,7 +239,8 @@ const struct verb verbs[] = {
 	}, {
 		.name = "call", .words = "NAME [MESSAGE]",
 		.least = 1, .most = 2, .takes_queue = true,
-		.options = BIT(OPT_TIMEOUT) | BIT(OPT_FORMAT),
+		.options = BIT(OPT_KEY) | BIT(OPT_HEADER) | BIT(OPT_PRIORITY) |
+			   BIT(OPT_TTL) | BIT(OPT_TIMEOUT) | BIT(OPT_FORMAT),
 		.run = call_queue,
 		.summary = "send a request, and print the answer",
 		.text =
@@ -305,8 +306,9 @@ const struct topic topics[] = {
 	{ "json", "what -j prints",
 "One object a line. Figures have the names that they have in /sys/class/weir.\n"
 "A message has value, key and headers, or value_base64, key_base64 where they\n"
-"are not UTF-8; with browse, a state: ready, delayed, behind, leased or\n"
-"dying. A receipt (recv --receipts) has the fields of struct weir_receipt.\n" },
+"are not UTF-8; reply, if it is a request; with browse, a state: ready, delayed,\n"
+"behind, leased or dying. A receipt (recv --receipts) has the fields of struct\n"
+"weir_receipt.\n" },
 	{ "exit", "exit statuses",
 "0 done             4 denied\n"
 "1 failed           5 full, or a limit\n"

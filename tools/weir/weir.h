@@ -236,6 +236,26 @@ void sink_close(struct sink *sink);
 /* -errno; @out is what got out of @text. */
 int sink_write(struct sink *sink, const struct text *text, size_t *out);
 
+/* ---- letter.c --------------------------------------------------------- */
+
+/* What is said of a message beside its payload: the options that send and call share. */
+struct letter {
+	const char	*key;
+	size_t		key_len;
+	void		*headers;	/* of malloc(), or NULL */
+	size_t		headers_len;
+	struct weir_options options;
+	size_t		options_len;	/* 0: it needs none */
+};
+
+/* What is wrong is said. To be ended in any case; it was all 0 before. */
+enum status letter_begin(struct letter *letter, const struct args *args);
+struct weir_message letter_message(const struct letter *letter, const struct weir_options *options,
+				   const void *data, size_t len);
+/* Says why a queue did not take it. */
+enum status letter_failed(const struct letter *letter, const char *name, int ret);
+void letter_end(struct letter *letter);
+
 /* ---- signals.c -------------------------------------------------------- */
 
 /* SIGINT, SIGTERM and SIGHUP then only end waits, and stopped() is true. */

@@ -38,16 +38,16 @@ AT(weir_destroy, flags, 256);
 SIZE(weir_purge, 272);
 AT(weir_purge, purged, 264);
 
-SIZE(weir_info, 816);
+SIZE(weir_info, 824);
 AT(weir_info, type, 260);
 AT(weir_info, policy, 280);
 AT(weir_info, dead_letter, 400);
 AT(weir_info, depth, 656);
 AT(weir_info, delayed, 672);
 AT(weir_info, behind, 680);
-AT(weir_info, sent, 720);
-AT(weir_info, dropped, 768);
-AT(weir_info, oldest_age_ns, 808);
+AT(weir_info, sent, 728);
+AT(weir_info, dropped, 776);
+AT(weir_info, oldest_age_ns, 816);
 
 SIZE(weir_options, 72);
 AT(weir_options, priority, 16);

@@ -108,6 +108,7 @@ WEIR_PUBLIC void weir_batch_free(struct weir_batch *batch)
 	free(batch->incoming);
 	free(batch->settle);
 	free(batch->spans);
+	free(batch->answer_headers);
 	free(batch);
 }
 
@@ -337,10 +338,17 @@ int batch_begin_receive(struct weir_batch *batch, int op, int64_t timeout_ns,
 	return 0;
 }
 
+static void batch_idle(struct weir_batch *batch)
+{
+	free(batch->answer_headers);
+	batch->answer_headers = NULL;
+	batch->state = BATCH_IDLE;
+}
+
 void batch_abandon(struct weir_batch *batch)
 {
 	batch->nr_settle = 0;
-	batch->state = BATCH_IDLE;
+	batch_idle(batch);
 }
 
 static int batch_grow(struct weir_batch *batch)
@@ -380,10 +388,16 @@ int batch_complete(struct weir_batch *batch, int res)
 
 	if (state == BATCH_IDLE)
 		return -EINVAL;
+	if (state == BATCH_REPLYING) {
+		batch->settle[0].status = batch->reply.run.status;
+		res = res > 1 ? -EBADMSG : res;
+	}
 	settled = settle_collect(batch, res);
-	batch->state = BATCH_IDLE;
+	batch_idle(batch);
 	if (state == BATCH_RECEIVING)
 		return batch_received(batch, res);
+	if (state == BATCH_REPLYING)
+		return res;
 	return res < 0 ? res : (int)settled;
 }
 

@@ -333,52 +333,51 @@ WEIR_PUBLIC int weir_call(struct weir_caller *caller,
 	return ret;
 }
 
-/* One command, of which the batch learns as of a settlement. */
-static int reply_run(struct weir_batch *batch, unsigned int i,
-		     const struct weir_message *answer, int op)
+/* The answer as it is sent: with what tells the request that it is to. */
+static int answer_take(struct weir_batch *batch, const struct weir_view *request,
+		       const struct weir_message *answer)
 {
-	struct command command;
-	struct weir_reply reply;
+	struct weir_header_view header;
+
+	batch->answer = *answer;
+	if (!correlation_of(request, &header))
+		return 0;
+	return correlate(&batch->answer, header.value, header.value_len, &batch->answer_headers);
+}
+
+int batch_begin_reply(struct weir_batch *batch, unsigned int i,
+		      const struct weir_message *answer, int op,
+		      struct command *command)
+{
+	const struct weir_view *view = weir_batch_view(batch, i);
 	int ret;
 
-	ret = batch_begin_settle(batch, i, 1, (struct fate){ .op = op }, &command);
+	if (!view || (op != WEIR_ACK && op != WEIR_EXTEND))
+		return -EINVAL;
+	ret = batch_begin_settle(batch, i, 1, (struct fate){ .op = op }, command);
 	if (ret)
 		return ret;
-	if (!batch->nr_settle) {
+	ret = batch->nr_settle ? answer_take(batch, view, answer) : -ESTALE;
+	if (ret) {
 		batch_abandon(batch);
-		return -ESTALE;
+		return ret;
 	}
-	reply = (struct weir_reply){
-		.run = batch->settle[0], .message = (uintptr_t)answer,
+	batch->state = BATCH_REPLYING;
+	batch->reply = (struct weir_reply){
+		.run = batch->settle[0], .message = (uintptr_t)&batch->answer,
 	};
-	command.number = WEIR_IOC_REPLY;
-	command.arg = &reply;
-	command.size = sizeof(reply);
-	ret = queue_run(batch->queue, &command);
-	if (ret > 1)
-		ret = -EBADMSG;
-	batch->settle[0].status = reply.run.status;
-	batch_complete(batch, ret);
-	return ret;
+	command->number = WEIR_IOC_REPLY;
+	command->arg = &batch->reply;
+	command->size = sizeof(batch->reply);
+	return 0;
 }
 
 WEIR_PUBLIC int weir_reply(struct weir_batch *batch, unsigned int i,
 			   const struct weir_message *answer, int op)
 {
-	const struct weir_view *view = weir_batch_view(batch, i);
-	struct weir_message message = *answer;
-	struct weir_header_view header;
-	void *block = NULL;
-	int ret = 0;
+	struct command command;
+	int ret;
 
-	if (!view || (op != WEIR_ACK && op != WEIR_EXTEND))
-		return -EINVAL;
-	if (weir_batch_status(batch, i) != WEIR_HELD)
-		return -ESTALE;
-	if (correlation_of(view, &header))
-		ret = correlate(&message, header.value, header.value_len, &block);
-	if (!ret)
-		ret = reply_run(batch, i, &message, op);
-	free(block);
-	return ret;
+	ret = batch_begin_reply(batch, i, answer, op, &command);
+	return ret ? ret : batch_complete(batch, queue_run(batch->queue, &command));
 }

@@ -119,6 +119,7 @@ enum batch_state {
 	BATCH_IDLE,
 	BATCH_SETTLING,
 	BATCH_RECEIVING,
+	BATCH_REPLYING,
 };
 
 #define NO_SETTLEMENT	(-1)
@@ -163,6 +164,9 @@ struct weir_batch {
 
 	struct weir_fetch fetch;	/* the command in flight */
 	struct weir_settle settlement;
+	struct weir_reply reply;
+	struct weir_message answer;	/* of it */
+	void		*answer_headers; /* of malloc(), or NULL */
 };
 
 /*
@@ -174,6 +178,10 @@ int batch_begin_receive(struct weir_batch *batch, int op, int64_t timeout_ns,
 int batch_begin_settle(struct weir_batch *batch, unsigned int first,
 		       unsigned int count, struct fate fate,
 		       struct command *command);
+/* In call.c: message @i is answered. */
+int batch_begin_reply(struct weir_batch *batch, unsigned int i,
+		      const struct weir_message *answer, int op,
+		      struct command *command);
 /* Whether it ends a lease; WEIR_EXTEND does not. */
 bool op_known(int op);
 /* The fate of @op, @ns from now; without a meaning where that cannot be said. */

@@ -98,6 +98,20 @@ WEIR_PUBLIC int weir_prep_settle_receive(struct weir_batch *batch,
 	return ret;
 }
 
+WEIR_PUBLIC int weir_prep_reply(struct weir_batch *batch, struct io_uring_sqe *sqe,
+				unsigned int i, const struct weir_message *answer, int op)
+{
+	struct command command;
+	int ret;
+
+	if (!has_door(batch->queue))
+		return -EOPNOTSUPP;
+	ret = batch_begin_reply(batch, i, answer, op, &command);
+	if (!ret)
+		command_sqe(&command, sqe);
+	return ret;
+}
+
 WEIR_PUBLIC int weir_batch_cancel(struct weir_batch *batch)
 {
 	struct weir_cancel cancel = { .fetch = (uintptr_t)&batch->fetch };

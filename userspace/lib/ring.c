@@ -387,6 +387,18 @@ WEIR_PUBLIC int weir_ring_extend(struct weir_ring *ring,
 			   fate_in(WEIR_EXTEND, lease_ns), user);
 }
 
+WEIR_PUBLIC int weir_ring_reply(struct weir_ring *ring, struct weir_batch *batch,
+				unsigned int i, const struct weir_message *answer,
+				int op, void *user)
+{
+	struct op *new;
+	int ret = ring_take(ring, batch->queue, &new);
+
+	if (!ret)
+		ret = batch_begin_reply(batch, i, answer, op, &new->command);
+	return ret ? ret : ring_start_batch(ring, new, batch, user);
+}
+
 WEIR_PUBLIC int weir_ring_submit(struct weir_ring *ring)
 {
 	int ret;

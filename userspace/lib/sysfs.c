@@ -34,7 +34,7 @@ static const struct field fields[] = {
 	POLICY(prefetch, 10),
 	FIELD(depth, 10), FIELD(leased, 10), FIELD(delayed, 10),
 	FIELD(behind, 10), FIELD(dying, 10),
-	FIELD(pinned, 10), FIELD(bytes, 10), FIELD(memory, 10),
+	FIELD(pinned, 10), FIELD(drafts, 10), FIELD(bytes, 10), FIELD(memory, 10),
 	FIELD(sent, 10), FIELD(received, 10), FIELD(redelivered, 10),
 	FIELD(expired, 10), FIELD(settled, 10), FIELD(purged, 10),
 	FIELD(dropped, 10),

@@ -431,7 +431,8 @@ struct weir_alter {
  * one by one.
  *
  * sent == settled + purged + dropped + dead + depth + leased + delayed + behind + dying,
- * always.
+ * and what counts in @max_messages is depth + leased + delayed + behind + dying + pinned +
+ * drafts, always.
  */
 struct weir_info {
 	char	name[WEIR_NAME_SIZE]; /* in: which (control); out: its name, or "" */
@@ -449,6 +450,7 @@ struct weir_info {
 	__u64	behind;		/* out: waiting for one of the same key */
 	__u64	dying;		/* out: dead, on the way to the dead letter queue */
 	__u64	pinned;		/* out: settled, kept for who still may read them */
+	__u64	drafts;		/* out: being sent, and receipts to come: they have their room */
 	__u64	bytes;		/* out: space taken; by what is being sent, too */
 	__u64	memory;		/* out: bytes charged to the creator */
 	__u64	sent;		/* out: messages ever taken in; the next offset */
