@@ -195,6 +195,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check->most = check->prefetch = 0;
 	check->single = check->walks = check->drops = check->kills = false;
 	check->limit = 0;
+	check->exclusive = false;
 	check->wishes = false;
 	for (i = 0; i < count; i++) {
 		const struct history_record *r = check_record(check, records[i]);
@@ -208,6 +209,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 			check->drops = r->flags & HISTORY_DROPS;
 			check->kills = r->flags & HISTORY_KILLS;
 			check->limit = r->deliveries;
+			check->exclusive = r->flags & HISTORY_EXCLUSIVE;
 		}
 		check->walks |= op == HISTORY_BROWSE;
 		if (op == HISTORY_BURIED)
@@ -227,6 +229,7 @@ static void check_target(struct check *check, uint32_t *records, size_t count)
 	check_holds(check);
 	free(check->holds);
 	check_turns(check);
+	check_opens(check);
 	check_walks(check);
 	check_keyed(check);
 	check_order(check);

@@ -14,6 +14,7 @@
  *	drops.c	what was thrown away to make room, against what else there was
  *	browse.c	walks through the queue, against what was there
  *	turns.c	who received, and what each held
+ *	opens.c	who had it open, where one may
  *	order.c	over all: offsets against sending, first deliveries against
  *		offsets, each call against what was there all the time, the end
  *
@@ -124,6 +125,7 @@ struct check {
 	bool drops, kills;	/* what it does when it is full */
 	uint32_t limit;		/* messages that it may hold; 0: not known */
 	bool walks;		/* there are any */
+	bool exclusive;		/* one description is open for receiving */
 	bool single;		/* one description receives at a time */
 	bool wishes;		/* priorities, delays, or keys */
 	struct check_takers takes;	/* unknown ones */
@@ -171,6 +173,7 @@ void check_join(struct check *check);
 void check_lives(struct check *check);
 void check_walks(struct check *check);
 void check_turns(struct check *check);
+void check_opens(struct check *check);
 void check_holds(struct check *check);
 void check_keyed(struct check *check);
 void check_drops(struct check *check);

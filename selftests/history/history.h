@@ -12,7 +12,8 @@
  *	REGISTER who calls is a producer from now on, with that epoch (@deliveries); @seq is
  *		of its last message that was taken, or -1
  *	QUEUE	what a queue is; by who made it: @count, how many a consumer may hold, 0: any
- *		number; and HISTORY_SINGLE, HISTORY_TEMPORARY, HISTORY_DROPS, HISTORY_KILLS;
+ *		number; and HISTORY_SINGLE, HISTORY_TEMPORARY, HISTORY_DROPS, HISTORY_KILLS,
+ *		HISTORY_EXCLUSIVE;
  *		@deliveries, how many messages it may hold, if nothing else limits it; 0: any
  *	BROWSE	a walk through all that there is, begun and ended; it is OK if it got to the end
  *	TOLD	behind it in the log, begun with it and ended before: a message that it told of
@@ -27,6 +28,8 @@
  *		is delivered there is said to be, before that delivery returns
  *	RECEIPT	the sender of a message was told of its end: @count, enum history_end; of
  *		one that was dropped, begun and ended when that was
+ *	OPEN	one is opened for receiving, of a queue that is exclusive; FAILED: it is said
+ *		that somebody has it open so
  *	CLOSE	an open file description is closed for good
  *	DEATH	a client ends; logged by who killed or reaped it
  *	PURGE	with how many it threw away
@@ -69,6 +72,7 @@ enum history_op {
 	HISTORY_QUEUE,
 	HISTORY_BROWSE,
 	HISTORY_TOLD,
+	HISTORY_OPEN,
 };
 
 enum history_end {
@@ -101,6 +105,8 @@ enum history_outcome {
 /* And: when it is full, others are thrown away, or die, for what is sent. */
 #define HISTORY_DROPS	4
 #define HISTORY_KILLS	8
+/* And: one description of it is open for receiving. */
+#define HISTORY_EXCLUSIVE 16
 /* Of SEND, as its count: it is an answer. */
 #define HISTORY_ANSWER	1
 /* Of ACK, EXTEND: by an answer. */
@@ -210,6 +216,8 @@ enum history_fault {
 	HISTORY_GHOST,		/* told of, and not there */
 	HISTORY_TOLD_TWICE,	/* by one walk */
 	HISTORY_NOT_ALONE,	/* delivered through two descriptions, where one receives */
+	HISTORY_NOT_EXCLUSIVE,	/* two have it open, where one may */
+	HISTORY_SHUT_OUT,	/* it was refused, and nobody had it */
 	HISTORY_HOARD,		/* held by one consumer beyond what it may */
 	HISTORY_TAKEN_TWICE,	/* what was to be taken once */
 	HISTORY_SEQUENCE,	/* a producer was told of less than is taken */

@@ -27,6 +27,7 @@ static void queues_put_back(struct model *model, uint32_t client)
 
 	for (i = 0; i < MODEL_ALL; i++)
 		model_put_back(&model->queues[i], &model->wrong, client, 0);
+	model_open_end(model, client);
 }
 
 static void history_take_over(struct history *history, struct history *log)
@@ -223,6 +224,7 @@ bool model_run(const struct model_plan *plan, struct history *history)
 		model->queues[i].heir = &model->queues[MODEL_DEAD];
 	for (i = 0; i < MODEL_ALL; i++)
 		queue_tell(model, i);
+	model_open_tell(model);
 	for (i = 0; i < plan->clients; i++)
 		slot_born(model, &model->slots[i]);
 	while (model->records < plan->records)

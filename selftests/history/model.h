@@ -55,6 +55,8 @@ enum model_mutant {
 	MODEL_UNFENCED_SEND,	/* who is no producer any more sends as one */
 	MODEL_FORGOTTEN,	/* a producer is told less than it sent */
 	MODEL_NOT_ALONE,	/* a second description receives */
+	MODEL_NOT_EXCLUSIVE,	/* or opens what another one has open */
+	MODEL_SHUT_OUT,		/* or is refused that, when nobody has */
 	MODEL_HOARD,		/* somebody is given more than he may hold */
 	MODEL_NO_RECEIPT,	/* the sender is not told of an end */
 	MODEL_TWO_RECEIPTS,	/* or is twice */
@@ -99,6 +101,7 @@ struct model_plan {
 	uint8_t full;		/* others are dropped then: HISTORY_DROPS; or die: _KILLS */
 	bool replies;		/* some ask, and are answered */
 	bool walks;		/* some only look */
+	bool exclusive;		/* there is a queue that one description has open */
 	bool single;		/* one description receives at a time */
 	unsigned int prefetch;	/* that a client may hold; 0: any number */
 	bool shared;		/* every two clients have a description in common */

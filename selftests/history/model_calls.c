@@ -225,6 +225,9 @@ bool slot_call(struct model *model, struct slot *slot)
 	case REPLY:
 		model_reply_begin(model, slot);
 		return slot->log.count > slot->first;
+	case OPEN:
+		model_open_begin(model, slot);
+		return true;
 	case ONCE:
 	case REGISTER:
 		model_once_begin(model, slot);
@@ -252,6 +255,8 @@ void slot_begin(struct model *model, struct slot *slot)
 		slot->call = CLOSE;
 	else if (plan->walks && dice % 50 == 7)
 		slot->call = BROWSE;
+	else if (plan->exclusive && dice % 13 == 6)
+		slot->call = OPEN;
 	else if (plan->once && dice % 9 == 5)
 		slot->call = dice % 7 ? ONCE : REGISTER;
 	else if (plan->txns && dice % 10 == 7)
@@ -349,6 +354,9 @@ void slot_effect(struct model *model, struct slot *slot)
 		break;
 	case REPLY:
 		model_reply_effect(model, slot);
+		break;
+	case OPEN:
+		model_open_effect(model, slot);
 		break;
 	case ONCE:
 	case REGISTER:
@@ -478,6 +486,9 @@ void slot_return(struct model *model, struct slot *slot)
 		break;
 	case REPLY:
 		model_reply_return(model, slot);
+		break;
+	case OPEN:
+		model_open_return(model, slot);
 		break;
 	case ONCE:
 	case REGISTER:

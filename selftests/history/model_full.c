@@ -112,7 +112,7 @@ bool model_room(struct model_queue *queue, struct model_wrong *wrong)
 
 	if (queue->held < queue->capacity) {
 		if (model_strikes(wrong, MODEL_DROP_ROOMY,
-				  ready->head < ready->count && queue->held < queue->capacity / 4 &&
+				  ready->head < ready->count && queue->held < queue->capacity / 8 &&
 				  queue->messages[ready->at[ready->head]].asked))
 			full_go(queue, wrong);
 		return true;

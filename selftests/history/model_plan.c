@@ -40,6 +40,8 @@ static const struct {
 	[MODEL_UNFENCED_SEND] = { "unfenced-send", HISTORY_UNFENCED },
 	[MODEL_FORGOTTEN] = { "forgotten", HISTORY_SEQUENCE },
 	[MODEL_NOT_ALONE] = { "not-alone", HISTORY_NOT_ALONE },
+	[MODEL_NOT_EXCLUSIVE] = { "not-exclusive", HISTORY_NOT_EXCLUSIVE },
+	[MODEL_SHUT_OUT] = { "shut-out", HISTORY_SHUT_OUT },
 	[MODEL_HOARD] = { "hoard", HISTORY_HOARD },
 	[MODEL_NO_RECEIPT] = { "no-receipt", HISTORY_NO_RECEIPT },
 	[MODEL_TWO_RECEIPTS] = { "two-receipts", HISTORY_RECEIPT_TWICE },
@@ -98,6 +100,7 @@ void model_plan_random(struct model_plan *plan, uint64_t seed)
 	plan->rough = random >> 63;
 	plan->receipts = (random >> 45) & 1;
 	plan->walks = (random >> 46) % 3 == 0;
+	plan->exclusive = (random >> 41) & 1;
 	plan->full = (random >> 43) % 3 == 0 ? HISTORY_DROPS : 0;
 	if (plan->full && plan->dead && (random >> 42) & 1)
 		plan->full = HISTORY_KILLS;

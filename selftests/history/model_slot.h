@@ -12,7 +12,7 @@
 
 /* Where a client is in its call. */
 enum phase { IDLE, CALLED, DONE };
-enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER, BROWSE, REPLY };
+enum call { SEND, TAKE, SETTLE, PROBE, CLOSE, PURGE, TXN, ONCE, REGISTER, BROWSE, REPLY, OPEN };
 
 struct lease {
 	uint32_t message, file, deliveries;
@@ -35,6 +35,7 @@ struct slot {
 	unsigned int asked, got;
 	uint32_t messages[MODEL_BATCH], deliveries[MODEL_BATCH];
 	bool told, settled, partial, accepted, busy;
+	uint32_t open;			/* what it has open of the exclusive queue; 0: nothing */
 	uint8_t op;			/* of a settlement */
 	uint32_t priority;		/* of what it sends */
 	uint8_t keys[MODEL_BATCH];	/* likewise */
@@ -80,6 +81,7 @@ struct model {
 	uint32_t clients, files;
 	struct model_id *ids;
 	size_t nr_ids, room;
+	uint32_t open, opener;		/* who has the exclusive queue, and as what */
 	struct model_producer producers[PRODUCERS];	/* of queue 0 */
 	bool drains;
 };
@@ -114,6 +116,13 @@ void model_reply_begin(struct model *model, struct slot *slot);
 void model_reply_effect(struct model *model, struct slot *slot);
 void model_reply_return(struct model *model, struct slot *slot);
 void model_reply_place(struct model *model, struct slot *slot);
+
+/* model_open.c: the exclusive queue, which is opened and closed; what the dead had */
+void model_open_begin(struct model *model, struct slot *slot);
+void model_open_effect(struct model *model, struct slot *slot);
+void model_open_return(struct model *model, struct slot *slot);
+void model_open_end(struct model *model, uint32_t client);
+void model_open_tell(struct model *model);
 
 /* model_browse.c: a walk, that sees all at one moment */
 void model_browse_effect(struct model *model, struct slot *slot);

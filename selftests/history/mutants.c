@@ -55,6 +55,7 @@ static uint64_t make_wrong(enum model_mutant mutant, uint64_t seed, struct histo
 			plan.capacity = LEAST_CAPACITY;
 		plan.replies = mutant >= MODEL_ANSWER_LOST && mutant <= MODEL_ANSWER_REFUSED;
 		plan.single = mutant == MODEL_NOT_ALONE;
+		plan.exclusive = mutant == MODEL_NOT_EXCLUSIVE || mutant == MODEL_SHUT_OUT;
 		plan.prefetch = mutant == MODEL_HOARD ? 8 : 0;
 		plan.shared &= !plan.single;
 		/* For them somebody has to die; seldom, and where little waits. */

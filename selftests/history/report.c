@@ -29,6 +29,8 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 	[HISTORY_GHOST] = "ghost",
 	[HISTORY_TOLD_TWICE] = "told-twice",
 	[HISTORY_NOT_ALONE] = "not-alone",
+	[HISTORY_NOT_EXCLUSIVE] = "not-exclusive",
+	[HISTORY_SHUT_OUT] = "shut-out",
 	[HISTORY_HOARD] = "hoard",
 	[HISTORY_TAKEN_TWICE] = "taken-twice",
 	[HISTORY_SEQUENCE] = "sequence",
@@ -50,6 +52,7 @@ static const char * const fault_names[HISTORY_FAULTS] = {
 static const char * const op_names[] = {
 	"none", "send", "take", "more", "buried", "receipt", "ack", "release", "term", "extend",
 	"close", "death", "purge", "drained", "register", "queue", "browse", "told",
+	"open",
 };
 
 static const char * const outcome_names[] = {
@@ -95,7 +98,9 @@ static void report_record(const struct history *history, uint32_t index, FILE *o
 	else
 		fprintf(out, "%s%s%s", r->flags & HISTORY_SETTLED ? " settled" : "",
 			r->flags & HISTORY_BACK ? " back" : "",
-			r->flags & HISTORY_ANSWERED ? " by an answer" : "");
+			!(r->flags & HISTORY_ANSWERED) ? "" :
+			r->op == HISTORY_BURIED ? " to make room" :
+			r->op == HISTORY_QUEUE ? "" : " by an answer");
 	fprintf(out, ": %s\n", outcome_names[r->outcome]);
 }
 

@@ -16,6 +16,7 @@ static const unsigned int shares[STRESS_OPS] = {
 	[STRESS_URING_SETTLE] = 5, [STRESS_SETTLE_AND_FETCH] = 10, [STRESS_PROBE] = 5,
 	[STRESS_BROWSE] = 1,
 	[STRESS_SEND_ONCE] = 8, [STRESS_TXN] = 8, [STRESS_REPLY] = 8, [STRESS_HEAR] = 1,
+	[STRESS_EXCLUDE] = 10,
 	[STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
 };
 
@@ -81,6 +82,18 @@ static void client_map(struct stress_client *client, uint32_t queue)
 	close(fd);
 }
 
+void stress_forget(struct stress_client *client, uint32_t file)
+{
+	unsigned int i;
+
+	for (i = 0; i < client->nr_leases;) {
+		if (client->leases[i].file == file)
+			client->leases[i] = client->leases[--client->nr_leases];
+		else
+			i++;
+	}
+}
+
 /* What it holds through the old one goes back. */
 static void client_reopen(struct stress_client *client, uint32_t queue)
 {
@@ -89,7 +102,6 @@ static void client_reopen(struct stress_client *client, uint32_t queue)
 		.offset = HISTORY_NOWHERE, .producer = HISTORY_NOBODY,
 	};
 	struct history_record *logged;
-	unsigned int i;
 
 	/* A ring's thread still has the file for a while after it has said that it is done. */
 	if (!client->waited[queue])
@@ -97,12 +109,7 @@ static void client_reopen(struct stress_client *client, uint32_t queue)
 
 	if (client->parked.waits && client->parked.fd == client->fds[queue])
 		return;
-	for (i = 0; i < client->nr_leases;) {
-		if (client->leases[i].file == record.file)
-			client->leases[i] = client->leases[--client->nr_leases];
-		else
-			i++;
-	}
+	stress_forget(client, record.file);
 	logged = history_begin(&client->log, &record);
 	close(client->fds[queue]);
 	history_end(logged, HISTORY_OK);
@@ -184,6 +191,8 @@ static void client_do(struct stress_client *client, enum stress_op op, uint32_t 
 		return stress_reply(client);
 	case STRESS_HEAR:
 		return stress_hear(client);
+	case STRESS_EXCLUDE:
+		return stress_exclude(client);
 	case STRESS_POLL:
 		return client_poll(client, queue);
 	case STRESS_REOPEN:
@@ -206,7 +215,7 @@ static uint32_t client_choose_queue(struct stress_client *client, enum stress_op
 	case STRESS_PARK:
 	case STRESS_POLL:
 	case STRESS_REOPEN:
-		return stress_chance(client, STRESS_ALL);
+		return stress_chance(client, STRESS_COMMON);
 	default:
 		return stress_chance(client, STRESS_QUEUES);
 	}
@@ -255,7 +264,7 @@ static void client_prepare(struct stress_client *client, const struct stress *st
 	ret = history_log_open(&client->log, stress->logs, id, stress->seed, STRESS_RECORDS);
 	if (ret)
 		stress_fail(client, "log", ret);
-	for (queue = 0; queue < STRESS_ALL; queue++) {
+	for (queue = 0; queue < STRESS_COMMON; queue++) {
 		client_open(client, queue);
 		client_map(client, queue);
 	}

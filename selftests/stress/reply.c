@@ -21,10 +21,12 @@ void stress_place(struct stress_client *client)
 	history_add(&client->log, &record, HISTORY_OK);
 }
 
-/* STRESS_QUEUES: the private one. */
+/* Or STRESS_PRIVATELY. */
 static uint32_t reply_queue(uint32_t producer, uint32_t seq)
 {
-	return body_mix((uint64_t)producer << 32 | seq) % (STRESS_QUEUES + 2) % STRESS_PRODUCERS;
+	uint32_t queue = body_mix((uint64_t)producer << 32 | seq) % (STRESS_QUEUES + 2);
+
+	return queue < STRESS_QUEUES ? queue : STRESS_PRIVATELY;
 }
 
 int stress_reply_to(const struct stress_client *client, uint32_t producer, uint32_t seq)
@@ -66,7 +68,7 @@ static struct history_record *reply_make(struct stress_client *client,
 		.count = HISTORY_ANSWER, .txn = client->txn,
 	};
 
-	if (queue == STRESS_QUEUES)
+	if (queue == STRESS_PRIVATELY)
 		record.target = STRESS_PLACE(request->producer / STRESS_PRODUCERS);
 	stress_message_make(message, client->bytes, BODY_MIN + 1 + stress_chance(client, 300),
 			    record.producer, record.seq, stress_chance(client, 2));

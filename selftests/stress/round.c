@@ -31,17 +31,18 @@ static uint32_t chance(struct round *round, uint32_t below)
 	return round->random % below;
 }
 
-static const __u64 messages[] = { 40, 120, 65536, 1000, 60, 65536 };
+static const __u64 messages[] = { 40, 120, 65536, 1000, 60, 65536, 100 };
 
 /*
  * One that is mostly full, by its bytes too, and has messages that are delivered too often;
  * one that is full by their number only, with priorities, and in every other round with
- * keys; one that never is; one with keys; one for a single receiver; and one for the dead.
+ * keys; one that never is; one with keys; one for a single receiver; one for the dead; and an
+ * exclusive one.
  */
 int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 {
 	static const __u64 bytes[] = {
-		64 << 10, 8 << 20, 64 << 20, 16 << 20, 8 << 20, 64 << 20,
+		64 << 10, 8 << 20, 64 << 20, 16 << 20, 8 << 20, 64 << 20, 1 << 20,
 	};
 	struct weir_create create = {
 		.type = WEIR_TYPE_QUEUE,
@@ -57,6 +58,8 @@ int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 		create.policy.flags |= WEIR_POLICY_SINGLE_ACTIVE;
 		create.policy.prefetch = STRESS_PREFETCH;
 	}
+	if (queue == STRESS_EXCLUSIVE)
+		create.policy.flags |= WEIR_POLICY_EXCLUSIVE;
 	create.policy.when_full = stress_when_full(seed, queue);
 	/* For the dead there has to be a place. */
 	if (heir < 0 && create.policy.when_full == WEIR_WHEN_FULL_DEAD_LETTER)
@@ -314,6 +317,8 @@ static void round_tell(struct round *round, uint32_t queue)
 	/* The first one is full of bytes before. */
 	if (queue)
 		record.deliveries = messages[queue];
+	if (queue == STRESS_EXCLUSIVE)
+		record.flags |= HISTORY_EXCLUSIVE;
 	if (queue == STRESS_SINGLE) {
 		record.count = STRESS_PREFETCH;
 		record.flags |= HISTORY_SINGLE;
@@ -336,8 +341,10 @@ static void round_begin(struct round *round, const char *logs)
 	/* From the heir on. */
 	for (queue = STRESS_ALL; !ret && queue--;) {
 		ret = round_create(raw_name(stress->names[queue]), stress->seed, queue,
-				   queue == STRESS_DEAD ? -1 : stress->inherited[STRESS_DEAD]);
-		stress->inherited[queue] = raw_open(stress->names[queue], O_RDWR);
+				   queue < STRESS_DEAD ? stress->inherited[STRESS_DEAD] : -1);
+		stress->inherited[queue] =
+			raw_open(stress->names[queue], queue == STRESS_EXCLUSIVE ?
+				 O_WRONLY | O_NONBLOCK : O_RDWR);
 	}
 	if (!ret)
 		ret = raw_create(raw_name(stress->receipts_name));

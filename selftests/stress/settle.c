@@ -182,7 +182,8 @@ void stress_probe(struct stress_client *client)
 
 	if (stress_chance(client, 2))
 		lease = client->stress->shared->seen[stress_chance(client, 64)];
-	if (!lease.run.count || lease.run.count > STRESS_BATCH || lease.queue >= STRESS_ALL)
+	if (!lease.run.count || lease.run.count > STRESS_BATCH ||
+	    lease.queue >= STRESS_COMMON)
 		return;
 	lease.fd = stress_pick_file(client, lease.queue, &lease.file);
 	/* It shall not be right: others have that description, or a FETCH is under way. */

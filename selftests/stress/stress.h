@@ -17,14 +17,20 @@
 #define STRESS_QUEUES	5
 /* The dead letter queue of the mortal ones; nobody else sends there. */
 #define STRESS_DEAD	STRESS_QUEUES
-#define STRESS_ALL	(STRESS_QUEUES + 1)
+/* What clients have open all the time. */
+#define STRESS_COMMON	(STRESS_QUEUES + 1)
+/* One may have it open for receiving. */
+#define STRESS_EXCLUSIVE STRESS_COMMON
+#define STRESS_ALL	(STRESS_QUEUES + 2)
 /* Messages are taken once there that ask for it. */
 #define STRESS_ONCE	2
 /* One description receives there at a time, and a client holds no more. */
 #define STRESS_SINGLE	4
 #define STRESS_PREFETCH	12
-/* Who sends: a client, to one of these or to queues without a name. */
-#define STRESS_PRODUCERS (STRESS_QUEUES + 1)
+/* Who sends: a client, to one of these, to queues without a name, to the exclusive one. */
+#define STRESS_PRODUCERS (STRESS_QUEUES + 2)
+#define STRESS_PRIVATELY STRESS_QUEUES
+#define STRESS_EXCLUSIVELY (STRESS_QUEUES + 1)
 /* Each client has one of these, for answers: by its number. */
 #define STRESS_PLACE(client) (100 + (client) % 60000)
 #define STRESS_PRIORITIES 3
@@ -46,7 +52,7 @@ enum stress_op {
 	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
 	STRESS_BROWSE,
 	STRESS_SEND_ONCE, STRESS_TXN, STRESS_REPLY, STRESS_HEAR,
-	STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
+	STRESS_EXCLUDE, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
 	STRESS_OPS,
 };
 
@@ -111,6 +117,8 @@ struct stress_client {
 	bool waited[STRESS_ALL];	/* a send through it may have been a ring's thread's */
 	uint32_t files[STRESS_ALL], next_file;
 	uint32_t seqs[STRESS_PRODUCERS];
+	int exclusive;			/* a description of that queue; 0: none */
+	uint32_t exclusive_file;
 	int place;			/* a queue without a name, for answers */
 	uint32_t place_file;
 	const char *index[STRESS_ALL], *pool[STRESS_ALL];
@@ -161,6 +169,12 @@ void stress_browse(struct stress_client *client, uint32_t queue);
 /* once.c */
 void stress_once(struct stress_client *client);
 
+/* What @file's leases were. */
+void stress_forget(struct stress_client *client, uint32_t file);
+
+/* exclusive.c */
+void stress_exclude(struct stress_client *client);
+
 /* reply.c */
 
 /* The queue that @client's answers come to privately. */
@@ -181,6 +195,8 @@ struct stress_how {
 void stress_read(struct stress_client *client, uint32_t queue);
 void stress_read_parts(struct stress_client *client, uint32_t queue);
 void stress_fetch(struct stress_client *client, uint32_t queue, struct stress_how how);
+void stress_fetch_from(struct stress_client *client, uint32_t queue, int fd, uint32_t file,
+		       struct stress_how how);
 void stress_park(struct stress_client *client, uint32_t queue);
 void stress_look_after_parked(struct stress_client *client);
 void stress_cancel(struct stress_client *client);

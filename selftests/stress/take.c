@@ -208,13 +208,21 @@ static void take_prepare(struct stress_client *client, struct weir_fetch *fetch,
 
 void stress_fetch(struct stress_client *client, uint32_t queue, struct stress_how how)
 {
+	uint32_t file;
+	int fd = stress_pick_file(client, queue, &file);
+
+	stress_fetch_from(client, queue, fd, file, how);
+}
+
+void stress_fetch_from(struct stress_client *client, uint32_t queue, int fd, uint32_t file,
+		       struct stress_how how)
+{
 	struct stress_settling settling;
 	struct history_record *record;
 	struct weir_run runs[STRESS_BATCH];
 	struct weir_fetch fetch;
-	uint32_t file;
 	bool settles;
-	int ret, fd = stress_pick_file(client, queue, &file);
+	int ret;
 
 	if (client->nr_leases + STRESS_BATCH > STRESS_LEASES)
 		return;
