@@ -59,9 +59,11 @@ static bool weir_queue_look_out(struct weir_queue *queue)
 	return weir_line_watch(&queue->readers, &queue->lookout, queue);
 }
 
-/* Of what is ready some may still be read, all of it perhaps. */
+/* Of what is ready some may still be read, all of it perhaps. Who dies is to be buried. */
 static bool weir_queue_may_let_go(struct weir_queue *queue)
 {
+	if (READ_ONCE(queue->when_full) == WEIR_WHEN_FULL_DEAD_LETTER && READ_ONCE(queue->stuck))
+		return false;
 	guard(spinlock)(&queue->lock);
 	return weir_queue_oldest(queue);
 }
@@ -69,8 +71,7 @@ static bool weir_queue_may_let_go(struct weir_queue *queue)
 static bool weir_queue_may_write(struct weir_queue *queue)
 {
 	return weir_queue_has_room(queue, 1) ||
-	       (weir_queue_makes_room(queue) && !READ_ONCE(queue->stuck) &&
-		weir_queue_may_let_go(queue));
+	       (weir_queue_makes_room(queue) && weir_queue_may_let_go(queue));
 }
 
 bool weir_queue_writable(struct weir_queue *queue, const struct cred *cred)

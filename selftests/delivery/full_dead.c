@@ -137,8 +137,12 @@ TEST_F(dead, none_in_vain)
 	ASSERT_EQ(0, policy_term(self->reader, run, NULL, 0));
 	wait_figure(self->name, "dying", 1);
 	policy = policy_dead(self->target, 0);
-	policy.max_messages = 1;
+	policy.max_messages = 2;
 	policy.when_full = WEIR_WHEN_FULL_DROP_OLDEST;
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	/* The other one may go, though what died cannot be buried. */
+	EXPECT_EQ(POLLOUT, raw_poll(self->writer, POLLOUT));
+	policy.max_messages = 1;
 	ASSERT_EQ(0, policy_alter(self->name, policy));
 	EXPECT_EQ(-EAGAIN, full_send_batch(self->writer, 1, 0));
 	EXPECT_EQ(0, raw_figure(self->name, "dropped"));
