@@ -65,7 +65,9 @@ struct message *model_dead_letter(const struct queue *queue, const struct messag
 	letter->spec = (struct spec){
 		.len = message->spec.len, .key_len = message->spec.key_len,
 		.headers_len = message->spec.headers_len + block.len,
+		.uid = message->spec.uid,
 	};
+	letter->owner = letter->spec.uid;
 	letter->size = more + block.len;
 	letter->state = READY;
 	letter->ttl = queue->heir->policy.ttl_ns;
@@ -152,7 +154,7 @@ static void bury_one(struct queue *heir, const struct weir_desc *desc, bool othe
 			 message ? message->offset : ~0ULL, queue->name);
 	letter = model_dead_letter(queue, message, message->placed ? message->stamp :
 				   find_number(&spec, bytes, "weir-dead-sent"));
-	if (!model_room(heir, letter->size, 0, 0))
+	if (!model_room(heir, 0, letter->size, (struct space){ 0 }))
 		disagree("dead letter %llu of %s, which is full", heir->sent, heir->name);
 	model_add(heir, letter);
 	observe_place(heir, letter, desc);

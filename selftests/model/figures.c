@@ -85,6 +85,7 @@ static void check_states(struct queue *queue, const struct weir_info *info)
 	agree("INFO pinned", info->pinned, count[PINNED]);
 	agree("INFO dying", info->dying, count[DYING]);
 	agree("INFO drafts", info->drafts, queue->owed);
+	agree("INFO drafts", info->drafts, queue->owed);
 	agree("INFO bytes", info->bytes, units * WEIR_ALIGN);
 	/* By a coarse clock a message may be 0 ns old. */
 	if (info->oldest_age_ns && count[READY] == behind)

@@ -53,6 +53,7 @@ struct spec {
 	struct queue *receipts;		/* behind the descriptor for these; NULL: none */
 	struct queue *reply_to;		/* likewise, for an answer */
 	int receipt_file, reply_file;
+	__u32 uid;			/* who sends it */
 	__u64 id;			/* of which its bytes are made; 0: it has none */
 	__u64 key_seed;			/* likewise, of the key; 0: of @seed */
 	__u64 seed;

@@ -3,6 +3,16 @@
 
 unsigned int model_step;
 __u32 model_pids[WORKERS];
+const __u32 model_users[USERS] = { 0, 60001, 60002 };
+
+int model_user(__u32 uid)
+{
+	int user = 0;
+
+	while (model_users[user] != uid)
+		user++;
+	return user;
+}
 
 __u64 model_units(const struct queue *queue)
 {
@@ -42,11 +52,44 @@ void model_policy(struct queue *queue, const struct weir_policy *policy, struct 
 	queue->blocked = ~0ULL;
 }
 
-bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units)
+bool model_share(const struct queue *queue, __u32 uid, __u32 size, struct space more,
+		 struct space his)
 {
-	units += queue->owed * units_of(sizeof(struct weir_receipt));
-	return queue->held + queue->owed + more < queue->policy.max_messages &&
-	       model_units(queue) + units + units_of(size) <= queue->max_units;
+	const __u32 owed = queue->owed_to[model_user(uid)];
+	__u64 units = his.units + owed * units_of(sizeof(struct weir_receipt));
+	__u64 count = his.messages + owed;
+	int i;
+
+	for (i = 0; i < queue->held; i++) {
+		if (queue->messages[i]->owner != uid)
+			continue;
+		units += units_of(queue->messages[i]->size);
+		count++;
+	}
+	more.messages += count + 1;
+	more.units += units + units_of(size);
+	return model_has_room(queue, more, (struct space){ 0 });
+}
+
+bool model_room(const struct queue *queue, __u32 uid, __u32 size, struct space more)
+{
+	if (has_flag(queue, WEIR_POLICY_FAIR_SHARE))
+		return model_share(queue, uid, size, more, more);
+	more.messages++;
+	more.units += units_of(size);
+	return model_has_room(queue, more, (struct space){ 0 });
+}
+
+/* Whether the last of @count of @specs has room, where those before it have. */
+static bool model_reserves(const struct queue *queue, const struct spec *specs, int count,
+			   struct space less)
+{
+	const struct spec *last = &specs[count - 1];
+
+	if (has_flag(queue, WEIR_POLICY_FAIR_SHARE))
+		return model_room(queue, last->uid, spec_size(last),
+				  model_space(specs, count - 1));
+	return model_has_room(queue, model_space(specs, count), less);
 }
 
 /* What is wrong before any space is looked for ends the batch before it. */
@@ -80,8 +123,7 @@ int model_admits(const struct queue *queue, const struct spec *specs, int count,
 	if (others && makes_room(queue) &&
 	    !model_has_room(queue, model_space(specs, count), less))
 		less = model_may_go(queue);
-	while (reserved < count &&
-	       model_has_room(queue, model_space(specs, reserved + 1), less))
+	while (reserved < count && model_reserves(queue, specs, reserved + 1, less))
 		reserved++;
 	if (!reserved)
 		return -EAGAIN;
@@ -128,6 +170,7 @@ struct message *model_send(struct queue *queue, const struct spec *spec, __u32 p
 	spec_bytes(spec, message->bytes);
 	message->state = READY;
 	message->pid = pid;
+	message->owner = spec->uid;
 	message->priority = spec->options.priority;
 	message->ttl = spec->options.ttl_ns ?: queue->policy.ttl_ns;
 	message->ranked = spec->wishes || queue->policy.ttl_ns ||

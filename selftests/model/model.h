@@ -15,7 +15,8 @@
 #define WORKERS		4	/* processes */
 #define QUEUES		3	/* names */
 #define FILES		12	/* open file descriptions */
-#define PRODUCERS	4	/* names */
+#define PRODUCERS	4	/* names, of each user */
+#define USERS		3
 #define MAX_HELD	512
 
 enum state {
@@ -62,6 +63,7 @@ struct message {
 	__u64 ttl;			/* SHORT_NS: it is never to be delivered; 0: no end */
 	bool ranked;			/* it had a wish, or its queue for it */
 	__u32 priority;
+	__u32 owner;			/* whose share it takes */
 	struct queue *receipts;		/* where it is told how it ends, or NULL */
 	__u64 token;
 	bool asks;			/* for an answer, which goes there: */
@@ -86,6 +88,7 @@ struct message {
 struct receipt {
 	const struct queue *from;
 	unsigned int ended;		/* in which step */
+	__u32 owner;			/* whose share it takes */
 	bool knows_stamp;		/* when it was sent */
 	struct weir_receipt told;
 };
@@ -93,6 +96,7 @@ struct receipt {
 #define MOST_RECEIPTS	512
 
 struct producer {
+	__u32 uid;
 	__u64 id;			/* 0: it was never registered */
 	__u32 epoch;
 	__u64 sequence;
@@ -115,12 +119,13 @@ struct queue {
 	__u64 arrivals;
 	bool line_changed;		/* since @behind was found out */
 	struct file *active;		/* who receives, if one at a time does; or NULL */
-	struct producer producers[PRODUCERS];
+	struct producer producers[USERS * PRODUCERS];
 	__u64 ids[MOST_IDS];		/* that were taken, in this order */
 	int nr_ids;
 	struct receipt receipts[MOST_RECEIPTS];	/* that are to come */
 	int nr_receipts;
 	__u32 owed;			/* of these, and for what has not ended */
+	__u32 owed_to[USERS];		/* and whose share that takes */
 	__u64 heard;
 	__u64 duplicates, waited;	/* @waited: sent behind others of their key */
 	__u64 sent, received, redelivered, expired, settled, purged, dropped, dead_letters;
@@ -140,6 +145,7 @@ struct queue {
 struct file {
 	struct queue *queue;		/* NULL: not open */
 	int flags;			/* O_RDONLY, O_WRONLY, O_RDWR */
+	__u32 uid;			/* who opened it */
 	struct message *partial;
 	__u32 partial_at;
 	bool consumer[WORKERS];		/* that received, or tried to */
@@ -193,6 +199,8 @@ static inline bool may_both(const struct file *file)
 /* In which step it is; and the processes that there are. */
 extern unsigned int model_step;
 extern __u32 model_pids[WORKERS];
+extern const __u32 model_users[USERS];
+int model_user(__u32 uid);
 
 __u64 model_units(const struct queue *queue);
 int model_count(const struct queue *queue, enum state state);
@@ -201,8 +209,17 @@ void model_policy(struct queue *queue, const struct weir_policy *policy, struct 
 /* What is to be delivered, and what waits for its key. */
 int model_depth(struct queue *queue);
 int model_behind(struct queue *queue);
-/* Whether a message of @size bytes has room, beside @more with @units. */
-bool model_room(const struct queue *queue, __u32 size, __u32 more, __u64 units);
+/* So many messages, of that size in all. */
+struct space {
+	__u32 messages;
+	__u64 units;
+};
+
+/* Whether a message of @size bytes, of @uid's, has room, beside @more of his. */
+bool model_room(const struct queue *queue, __u32 uid, __u32 size, struct space more);
+/* As far as shares go: beside @more, of which he has @his. */
+bool model_share(const struct queue *queue, __u32 uid, __u32 size, struct space more,
+		 struct space his);
 
 /* How many of @specs room is looked for for; @error: of the next one, or 0. */
 int model_tries(const struct queue *queue, const struct spec *specs, int count, int *error);
@@ -212,12 +229,6 @@ int model_admits(const struct queue *queue, const struct spec *specs, int count,
 struct message *model_send(struct queue *queue, const struct spec *spec, __u32 pid);
 
 /* full.c */
-
-/* So many messages, of that size in all. */
-struct space {
-	__u32 messages;
-	__u64 units;
-};
 
 struct space model_space(const struct spec *specs, int count);
 /* What may go for others, all of it. */
@@ -230,7 +241,7 @@ struct message *model_victim(struct queue *queue);
 /* model_once.c */
 
 /* The one with that id and epoch, or NULL: it is fenced. */
-struct producer *model_producer(const struct queue *queue, const struct weir_options *options);
+struct producer *model_producer(const struct queue *queue, const struct spec *spec);
 bool model_is_fenced(const struct queue *queue, const struct spec *spec);
 /* Whether it was not taken before; from now on it was. */
 bool model_take_once(struct queue *queue, const struct spec *spec);

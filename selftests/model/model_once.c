@@ -2,14 +2,16 @@
 /* What is taken once, however often it is sent. */
 #include "model.h"
 
-struct producer *model_producer(const struct queue *queue, const struct weir_options *options)
+struct producer *model_producer(const struct queue *queue, const struct spec *spec)
 {
+	const struct weir_options *options = &spec->options;
 	int i;
 
-	for (i = 0; i < PRODUCERS; i++) {
+	for (i = 0; i < USERS * PRODUCERS; i++) {
 		const struct producer *producer = &queue->producers[i];
 
-		if (producer->id == options->producer && producer->epoch == options->epoch)
+		if (producer->id == options->producer && producer->epoch == options->epoch &&
+		    producer->uid == spec->uid)
 			return (struct producer *)producer;
 	}
 	return NULL;
@@ -17,7 +19,7 @@ struct producer *model_producer(const struct queue *queue, const struct weir_opt
 
 bool model_is_fenced(const struct queue *queue, const struct spec *spec)
 {
-	return spec->options.producer && !model_producer(queue, &spec->options);
+	return spec->options.producer && !model_producer(queue, spec);
 }
 
 /* Whether @id is one of the last so many, and its time is not over, which is none or long. */
@@ -36,7 +38,7 @@ static bool is_known(const struct queue *queue, __u64 id)
 bool model_take_once(struct queue *queue, const struct spec *spec)
 {
 	if (spec->options.producer) {
-		struct producer *producer = model_producer(queue, &spec->options);
+		struct producer *producer = model_producer(queue, spec);
 
 		if (spec->options.sequence <= producer->sequence)
 			return false;

@@ -75,7 +75,7 @@ void compare_desc(const struct message *message, const struct weir_desc *desc)
 	agree("desc.priority", desc->priority, message->priority);
 	agree("desc.flags", desc->flags, message->asks ? WEIR_DESC_REPLY : 0);
 	agree("desc.deliveries", desc->deliveries, message->deliveries);
-	agree("desc.uid", desc->uid, 0);
+	agree("desc.uid", desc->uid, message->spec.uid);
 	agree("desc.gid", desc->gid, 0);
 	agree("desc.pid", desc->pid, message->pid);
 	agree("desc.slot", desc->slot, message->placed ? message->slot : desc->slot);

@@ -29,6 +29,7 @@ void model_tell(struct queue *queue, const struct message *message, enum weir_ou
 	receipt = &to->receipts[to->nr_receipts++];
 	*receipt = (struct receipt){
 		.from = queue, .ended = model_step, .knows_stamp = message->placed,
+		.owner = message->owner,
 		.told = {
 			.token = message->token, .offset = message->offset,
 			.sent_ns = message->stamp, .first_ns = !!message->deliveries,
@@ -92,8 +93,10 @@ bool model_hear(struct queue *to, const struct weir_receipt *got)
 	message->state = READY;
 	message->ttl = to->policy.ttl_ns;
 	message->ranked = message->ttl;
-	*receipt = to->receipts[--to->nr_receipts];
+	message->owner = receipt->owner;
+	to->owed_to[model_user(receipt->owner)]--;
 	to->owed--;
+	*receipt = to->receipts[--to->nr_receipts];
 	to->heard++;
 	model_add(to, message);
 	return true;
@@ -102,13 +105,14 @@ bool model_hear(struct queue *to, const struct weir_receipt *got)
 void model_owe(struct message *message)
 {
 	message->receipts->owed++;
+	message->receipts->owed_to[model_user(message->owner)]++;
 }
 
 int model_bonds_error(const struct queue *queue, const struct spec *specs, int nth)
 {
 	const struct spec *spec = &specs[nth];
 	const struct queue *to = spec->receipts;
-	__u32 before = 0;
+	struct space before = { 0 };
 	int i;
 
 	if (spec->options.flags & WEIR_OPTION_REPLY && !spec->reply_to)
@@ -119,8 +123,11 @@ int model_bonds_error(const struct queue *queue, const struct spec *specs, int n
 		return -EBADF;
 	if (to == queue)
 		return -EINVAL;
-	for (i = 0; i < nth; i++)
-		before += specs[i].receipts == to;
-	return model_room(to, sizeof(struct weir_receipt), before,
-			  before * units_of(sizeof(struct weir_receipt))) ? 0 : -ENOBUFS;
+	for (i = 0; i < nth; i++) {
+		if (specs[i].receipts != to)
+			continue;
+		before.messages++;
+		before.units += units_of(sizeof(struct weir_receipt));
+	}
+	return model_room(to, spec->uid, sizeof(struct weir_receipt), before) ? 0 : -ENOBUFS;
 }

@@ -302,7 +302,7 @@ void step_poll(__u64 *seed)
 	if (may_read(file) &&
 	    (file->partial || (model_depth(file->queue) && model_is_turn(file))))
 		wanted |= POLLIN;
-	if (may_write(file) && model_room(file->queue, 1, 0, 0))
+	if (may_write(file) && model_room(file->queue, file->uid, 1, (struct space){ 0 }))
 		wanted |= POLLOUT;
 	if (file->queue->dead)
 		wanted = POLLERR | POLLHUP;

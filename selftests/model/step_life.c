@@ -33,6 +33,7 @@ static void end_queue(int i)
 		model_tell(queue, queue->messages[j], WEIR_OUTCOME_DESTROYED, 0, "");
 	queue->nr_receipts = 0;
 	queue->owed = 0;
+	memset(queue->owed_to, 0, sizeof(queue->owed_to));
 	model_empty(queue);
 }
 
@@ -111,6 +112,7 @@ void step_open(__u64 *seed)
 	request = prepare(worker);
 	request->file = f;
 	request->flags = flags[random_below(seed, 4)];
+	request->uid = model_users[random_below(seed, 2) ? random_below(seed, USERS) : 0];
 	set_name(request->name, i);
 	wanted = !queue ? -ENOENT :
 		 request->flags != O_WRONLY && has_flag(queue, WEIR_POLICY_EXCLUSIVE) &&
@@ -119,6 +121,7 @@ void step_open(__u64 *seed)
 	if (!wanted) {
 		world.files[f].queue = queue;
 		world.files[f].flags = request->flags;
+		world.files[f].uid = request->uid;
 		world.files[f].fd[worker] = true;
 	}
 }

@@ -91,6 +91,7 @@ static struct queue *pick_heir(__u64 *seed, struct request *request, __u64 max_b
 
 		if (!heir || unseen(heir) || heir->policy.ttl_ns == SHORT_NS ||
 		    lets_die(heir) || (makes_room(heir) && heir->owed) ||
+		    (has_flag(heir, WEIR_POLICY_FAIR_SHARE) && random_below(seed, 20)) ||
 		    (heir->max_size < max_bytes / 4 && random_below(seed, 20)))
 			continue;
 		memcpy(request->heir, heir->name, sizeof(heir->name));
@@ -107,7 +108,7 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 {
 	if (random_below(seed, 30))
 		return 0;
-	switch (random_below(seed, 11)) {
+	switch (random_below(seed, 12)) {
 	case 0: policy->max_messages = WEIR_MAX_MESSAGES + 1; break;
 	case 1: policy->max_bytes = WEIR_MIN_BYTES - 1; break;
 	case 2: policy->flags = WEIR_POLICY_DISCARD | WEIR_POLICY_DEAD_LETTER; break;
@@ -117,6 +118,10 @@ static int spoil_policy(__u64 *seed, struct weir_policy *policy)
 	case 6: policy->flags |= 0x80000000U; break;
 	case 7: policy->flags |= WEIR_POLICY_SINGLE_ACTIVE | WEIR_POLICY_EXCLUSIVE; break;
 	case 8: policy->dedup_count = WEIR_MAX_DEDUP_COUNT + 1; break;
+	case 11:
+		policy->flags |= WEIR_POLICY_FAIR_SHARE;
+		policy->when_full = WEIR_WHEN_FULL_DROP_OLDEST;
+		break;
 	case 9: policy->when_full = WEIR_WHEN_FULL_DEAD_LETTER + 1; break;
 	case 10:
 		policy->flags = 0, policy->max_deliveries = 0;
@@ -132,6 +137,8 @@ static int check_heir(const struct weir_policy *policy, const struct queue *heir
 		return 0;
 	if (!heir)
 		return -EBADF;
+	if (has_flag(heir, WEIR_POLICY_FAIR_SHARE))
+		return -EINVAL;
 	return heir->max_size < policy->max_bytes / WEIR_ALIGN * WEIR_ALIGN / 4 ? -EINVAL : 0;
 }
 
@@ -181,11 +188,17 @@ void step_create(__u64 *seed)
 	set_name(create->name, i);
 	create->type = WEIR_TYPE_QUEUE;
 	create->flags = random_below(seed, 4) ? 0 : WEIR_CREATE_PRIVATE;
+	/* Whoever opens it. */
+	create->mode = 0666;
 	create->policy.max_messages = messages[random_below(seed, 10)];
 	create->policy.max_bytes = bytes[random_below(seed, 8)];
 	pick_policy(seed, &create->policy);
 	if (!random_below(seed, 3))
 		create->policy.flags |= WEIR_POLICY_KEYED;
+	if (!random_below(seed, 4)) {
+		create->policy.flags |= WEIR_POLICY_FAIR_SHARE;
+		create->policy.when_full %= 2;
+	}
 	error = spoil_policy(seed, &create->policy);
 	if (create->policy.flags & WEIR_POLICY_DEAD_LETTER)
 		heir = pick_heir(seed, request, create->policy.max_bytes);
@@ -223,6 +236,10 @@ void step_alter(__u64 *seed)
 	pick_policy(seed, policy);
 	if (queue && has_flag(queue, WEIR_POLICY_KEYED))
 		policy->flags |= WEIR_POLICY_KEYED;
+	if (queue && has_flag(queue, WEIR_POLICY_FAIR_SHARE)) {
+		policy->flags |= WEIR_POLICY_FAIR_SHARE;
+		policy->when_full %= 2;
+	}
 	if (queue && (policy->dedup_ns || policy->dedup_count > queue->most_dedup))
 		policy->dedup_count = queue->most_dedup;
 	if (queue && !queue->most_dedup)
@@ -241,7 +258,8 @@ void step_alter(__u64 *seed)
 	if (queue && !random_below(seed, 40))
 		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
 	if (queue && !random_below(seed, 40))
-		policy->flags ^= WEIR_POLICY_KEYED, wanted = -EINVAL;
+		policy->flags ^= random_below(seed, 2) ? WEIR_POLICY_KEYED :
+							WEIR_POLICY_FAIR_SHARE, wanted = -EINVAL;
 	if (queue && !random_below(seed, 40))
 		policy->dedup_count = queue->most_dedup + 1, wanted = -EINVAL;
 	wanted = spoil_policy(seed, policy) ?: wanted;

@@ -82,7 +82,7 @@ void step_reply(__u64 *seed)
 	to = pick_answered(seed, file, run);
 	if (to && model_is_tangled(to))
 		return;
-	pick_spec(seed, to ? to : file->queue, worker, request->specs, 0);
+	pick_spec(seed, to ? to : file->queue, file, worker, request->specs, 0);
 	request->count = 1;
 	value = ask(worker, work_reply)->value;
 

@@ -55,9 +55,13 @@ static void pick_wishes(__u64 *seed, const struct queue *queue, struct spec *spe
 /* The next one of a producer, or an earlier one; or one of who is fenced. */
 static void pick_sequence(__u64 *seed, const struct queue *queue, int nth, struct spec *spec)
 {
-	const struct producer *producer = &queue->producers[random_below(seed, PRODUCERS)];
+	const struct producer *producer = &queue->producers[random_below(seed, PRODUCERS) +
+							    PRODUCERS * model_user(spec->uid)];
 	struct weir_options *options = &spec->options;
 
+	/* Or that of any user. */
+	if (!random_below(seed, 20))
+		producer = &queue->producers[random_below(seed, USERS * PRODUCERS)];
 	if (!producer->id)
 		return;
 	options->producer = producer->id;
@@ -211,11 +215,13 @@ static void part(const struct queue *queue, const struct spec *specs, int nth)
 	}
 }
 
-void pick_spec(__u64 *seed, const struct queue *queue, int worker, struct spec *specs, int nth)
+void pick_spec(__u64 *seed, const struct queue *queue, const struct file *file, int worker,
+	       struct spec *specs, int nth)
 {
 	struct spec *spec = &specs[nth];
 
-	*spec = (struct spec){ .len = pick_len(seed, queue), .seed = random_next(seed) };
+	*spec = (struct spec){ .len = pick_len(seed, queue), .seed = random_next(seed),
+			       .uid = file->uid };
 	if (!random_below(seed, has_flag(queue, WEIR_POLICY_KEYED) ? 1 : 3))
 		pick_key(seed, queue, spec);
 	if (!random_below(seed, 4))
@@ -338,7 +344,7 @@ void step_send(__u64 *seed)
 	if (!random_below(seed, 5))
 		request->count = 1 + random_below(seed, BATCH);
 	for (i = 0; i < request->count; i++)
-		pick_spec(seed, queue, worker, request->specs, i);
+		pick_spec(seed, queue, &world.files[f], worker, request->specs, i);
 
 	if (request->bad_runs)
 		error = -EFAULT;
@@ -375,7 +381,8 @@ void step_write(__u64 *seed)
 	request = prepare(worker);
 	request->file = f;
 	request->specs[0] = (struct spec){ .len = pick_len(seed, queue),
-					   .seed = random_next(seed) };
+					   .seed = random_next(seed),
+					   .uid = world.files[f].uid };
 	request->length = request->there = request->specs[0].len;
 	if (!random_below(seed, 30) && request->length) {
 		request->there = random_below(seed, request->length);
@@ -415,12 +422,13 @@ void step_producer(__u64 *seed)
 	if (!pick_descriptor(seed, can_send, &f, &worker))
 		return;
 	queue = world.files[f].queue;
+	nr += PRODUCERS * model_user(world.files[f].uid);
 	producer = &queue->producers[nr];
 	request = prepare(worker);
 	request->file = f;
 	request->uring = !random_below(seed, 3);
 	request->flags = !random_below(seed, 40);
-	snprintf(request->name, sizeof(request->name), "p%d", nr);
+	snprintf(request->name, sizeof(request->name), "p%d", nr % PRODUCERS);
 	if (!random_below(seed, 40))
 		memset(request->name, random_below(seed, 2) ? 'x' : 0, sizeof(request->name));
 	if (request->flags || request->name[0] != 'p')
@@ -438,9 +446,10 @@ void step_producer(__u64 *seed)
 	agree("producer's sequence", reply->producer.sequence, producer->sequence);
 	if (producer->id)
 		agree("producer's id", reply->producer.id, producer->id);
-	for (i = 0; i < PRODUCERS; i++)
+	for (i = 0; i < USERS * PRODUCERS; i++)
 		if (i != nr && queue->producers[i].id == reply->producer.id)
 			disagree("two producers are %llu", reply->producer.id);
+	producer->uid = world.files[f].uid;
 	producer->id = reply->producer.id;
 	producer->epoch = reply->producer.epoch;
 }

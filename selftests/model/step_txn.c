@@ -18,6 +18,7 @@ struct wrongs {
 /* What the parts before need, and settle. */
 struct judged {
 	struct queue *queues[PARTS];	/* one a part, of those that send; else NULL */
+	const struct spec *specs[PARTS];
 	__u32 messages[PARTS];
 	__u64 units[PARTS];
 	const struct message *settled[MOST_RUNS];
@@ -47,6 +48,47 @@ static bool is_wrong(const struct wrongs *wrongs, int error)
 static __u32 span_of(__u32 size)
 {
 	return (size + 4095) / 4096 * 4096;
+}
+
+/* Whether each message has room in its sender's share, beside all that is before it. */
+static bool has_share(const struct judged *judged, const struct queue *queue, int nr)
+{
+	struct space more = { 0 }, his[USERS] = { 0 };
+	__u32 j;
+	int i;
+
+	for (i = 0; i <= nr; i++) {
+		if (judged->queues[i] != judged->queues[nr])
+			continue;
+		for (j = 0; j < judged->messages[i]; j++) {
+			const struct spec *spec = &judged->specs[i][j];
+			struct space *has = &his[model_user(spec->uid)];
+
+			if (!model_share(queue, spec->uid, spec_size(spec), more, *has))
+				return false;
+			more.messages++;
+			has->messages++;
+			more.units += units_of(spec_size(spec));
+			has->units += units_of(spec_size(spec));
+		}
+	}
+	return true;
+}
+
+/* Of what would not have room in an empty queue it may seem that others are in the way. */
+static void judge_share(struct judged *judged, int nr)
+{
+	const struct queue *queue = judged->queues[nr];
+	static struct queue empty;
+
+	if (has_share(judged, queue, nr))
+		return;
+	empty.policy = queue->policy;
+	empty.max_units = queue->max_units;
+	if (!has_share(judged, &empty, nr))
+		add_wrong(&judged->wrongs[nr], -EMSGSIZE);
+	if (!judged->wrongs[nr].count || queue->held || queue->owed)
+		add_wrong(&judged->wrongs[nr], -EAGAIN);
 }
 
 /* There has to be room for this part and for those before it. */
@@ -100,7 +142,11 @@ static void judge_send(struct judged *judged, int nr, struct queue *queue,
 	}
 	judged->queues[nr] = queue;
 	judged->messages[nr] = count;
-	judge_room(judged, nr);
+	judged->specs[nr] = specs;
+	if (has_flag(queue, WEIR_POLICY_FAIR_SHARE))
+		judge_share(judged, nr);
+	else
+		judge_room(judged, nr);
 	for (i = 0; i < nr; i++)
 		if (judged->queues[i] == queue)
 			span += judged->units[i] * WEIR_ALIGN + 4096ULL * judged->messages[i];
@@ -207,8 +253,8 @@ static void pick_part(__u64 *seed, int worker, struct request *request, struct p
 	if (part->op == WEIR_PART_SEND) {
 		part->from = request->count;
 		for (i = 0; i < part->count; i++)
-			pick_spec(seed, world.files[part->file].queue, worker, request->specs,
-				  request->count++);
+			pick_spec(seed, world.files[part->file].queue, &world.files[part->file],
+				  worker, request->specs, request->count++);
 	} else {
 		part->from = request->nr_settle;
 		for (i = 0; i < part->count; i++)
@@ -224,12 +270,12 @@ static void pick_part(__u64 *seed, int worker, struct request *request, struct p
 /* Where there is little room, or others send to, no receipts are asked for. */
 static void drop_receipts(struct request *request)
 {
-	const __u64 units = BATCH * units_of(sizeof(struct weir_receipt));
+	const struct space many = { BATCH, BATCH * units_of(sizeof(struct weir_receipt)) };
 	int i, j;
 
 	for (i = 0; i < request->count; i++) {
 		struct spec *spec = &request->specs[i];
-		bool drop = spec->receipts && !model_room(spec->receipts, 0, BATCH, units);
+		bool drop = spec->receipts && !model_room(spec->receipts, spec->uid, 0, many);
 
 		for (j = 0; j < request->nr_parts && spec->receipts; j++)
 			drop |= request->txn[j].op == WEIR_PART_SEND &&
@@ -297,6 +343,17 @@ static bool bequeaths(const struct part *part, const struct queue *heir)
 	return queue;
 }
 
+/* Whether what goes for others in @queue, before all is done, may be told of in @to. */
+static bool tells(const struct queue *queue, const struct queue *to)
+{
+	int i;
+
+	for (i = 0; i < queue->held; i++)
+		if (queue->messages[i]->receipts == to)
+			return true;
+	return false;
+}
+
 /* Whether it could not be told what goes for what is sent, and what for other reasons. */
 static bool is_tangled(const struct request *request)
 {
@@ -313,7 +370,8 @@ static bool is_tangled(const struct request *request)
 		for (j = 0; j < request->nr_parts; j++) {
 			const struct part *other = &request->txn[j];
 
-			if (makes_room(queue) && bequeaths(other, queue))
+			if (makes_room(queue) && (bequeaths(other, queue) ||
+						  tells(queue, world.files[other->file].queue)))
 				return true;
 			if (lets_die(queue) && (other->op == WEIR_PART_SETTLE ||
 						bequeaths(part, world.files[other->file].queue)))

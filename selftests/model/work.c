@@ -465,7 +465,15 @@ static long settle_fd(const struct request *request, int fd)
 
 void work_open(const struct request *request, struct reply *reply)
 {
-	reply->value = settle_fd(request, raw_open(request->name, request->flags | O_NONBLOCK));
+	int fd;
+
+	if (request->uid && seteuid(request->uid))
+		_exit(1);
+	fd = raw_open(request->name, request->flags | O_NONBLOCK);
+	/* Cleared by the change. */
+	if (request->uid && (seteuid(0) || prctl(PR_SET_PDEATHSIG, SIGKILL)))
+		_exit(1);
+	reply->value = settle_fd(request, fd);
 }
 
 void work_close(const struct request *request, struct reply *reply)

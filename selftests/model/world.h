@@ -44,6 +44,7 @@ struct request {
 	void (*work)(const struct request *request, struct reply *reply);
 	int file;			/* a descriptor's number follows from it */
 	int flags;
+	__u32 uid;			/* who opens it */
 	bool uring;			/* a command: through an io_uring */
 	char name[WEIR_NAME_SIZE];
 	struct weir_create create;
@@ -202,7 +203,7 @@ bool pick_worker(__u64 *seed, int *worker);
 static inline bool can_send(const struct file *file)
 {
 	return may_write(file) && !file->queue->dead &&
-	       (model_room(file->queue, 64, 0, 0) ||
+	       (model_room(file->queue, file->uid, 64, (struct space){ 0 }) ||
 		(makes_room(file->queue) && model_depth(file->queue)));
 }
 
@@ -252,8 +253,9 @@ void pick_text(__u64 *seed, struct request *request);
 
 /* step_send.c */
 
-/* @specs[@nth], for @queue; those before it are of the same call. */
-void pick_spec(__u64 *seed, const struct queue *queue, int worker, struct spec *specs, int nth);
+/* @specs[@nth], for @queue, of @file's user's; those before it are of the same call. */
+void pick_spec(__u64 *seed, const struct queue *queue, const struct file *file, int worker,
+	       struct spec *specs, int nth);
 /* Of @specs that were taken: how many are no duplicates. */
 int add_sent(struct queue *queue, const struct spec *specs, int count, int worker);
 
