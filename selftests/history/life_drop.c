@@ -59,8 +59,11 @@ static uint64_t lease_told(const struct life *life, const struct lease *lease)
 
 	for (i = 0; i < life->nr_settles; i++) {
 		r = life_record(life, life->settles[i]);
+		/* Who was told that it lasts longer was not told that it is over. */
 		if (r->file == delivery->file && r->deliveries == delivery->deliveries &&
-		    r->client == delivery->client && r->outcome && r->returned < told)
+		    r->client == delivery->client && r->returned < told &&
+		    (r->outcome == HISTORY_STALE ||
+		     (r->outcome == HISTORY_OK && r->op != HISTORY_EXTEND)))
 			told = r->returned;
 	}
 	r = check_end_of(life->check, &life->check->deaths, delivery->client);
