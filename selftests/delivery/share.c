@@ -148,16 +148,68 @@ static int send_faulty(int fd)
 	return door_command(fd, WEIR_IOC_TXN, &txn);
 }
 
+enum end {
+	ACKED, TERMED, TOO_OFTEN, TWICE, LATER,	/* these are taken, and settled */
+	READ, COPIED, TOO_LATE, PURGED, KEYED, FAULTY, ENDS
+};
+
+/* Sends one that is to be taken: how many there are. */
+static long send_to_settle(int fd, enum end end, int i)
+{
+	char id[32];
+
+	switch (end) {
+	case TWICE:
+		snprintf(id, sizeof(id), "%d", i);
+		return send_twice(fd, id);
+	case LATER:
+		return wish_send_later(fd, 1);
+	default:
+		return full_send(fd, 1);
+	}
+}
+
+static bool settles(FIXTURE_DATA(queue) *self, enum end end, int i)
+{
+	const __u32 op = end == TERMED ? WEIR_TERM : end == TOO_OFTEN ? WEIR_RELEASE : WEIR_ACK;
+	struct weir_run run;
+
+	if (send_to_settle(self->writer, end, i) != 1)
+		return false;
+	wait_figure(self->name, "delayed", 0);
+	run = lease_take(self->reader, 1, LEASE_LONG);
+	return run.count == 1 && lease_end(self->reader, run, op, 0) == 0;
+}
+
+/* Sends what ends so: whether it does. */
+static bool ends(FIXTURE_DATA(queue) *self, enum end end, int i)
+{
+	char byte;
+
+	switch (end) {
+	case READ:
+		return raw_write(self->writer, "x", 1) == 1 && raw_read(self->reader, &byte, 1) == 1;
+	case COPIED:
+		return full_send(self->writer, 1) == 1 &&
+		       letter_take(self->reader, &(struct letter){ 0 }) == 1;
+	case TOO_LATE:
+		return wish_send_until(self->writer, 1) == 1;
+	case PURGED:
+		return full_send(self->writer, 1) == 1 && raw_purge(self->name) == 1;
+	case KEYED:
+		return key_send(self->writer, "aaa") == 3 && raw_purge(self->name) == 3;
+	case FAULTY:
+		return send_faulty(self->writer) == -EFAULT;
+	default:
+		return settles(self, end, i);
+	}
+}
+
 /* What he has is exact, however it ended: in the end, half of it again. */
 TEST_F(queue, exact)
 {
-	enum {
-		ACKED, READ, COPIED, TERMED, TOO_OFTEN, TOO_LATE, LATER, PURGED, TWICE, FAULTY,
-		KEYED, ENDS
-	} end;
 	struct weir_policy policy = FAIR;
-	struct weir_run run;
-	char bytes[32];
+	enum end end;
 	int i;
 
 	policy.flags |= WEIR_POLICY_DISCARD | WEIR_POLICY_KEYED;
@@ -166,51 +218,13 @@ TEST_F(queue, exact)
 	ASSERT_EQ(0, share_remake(self, policy));
 	for (end = 0; end < ENDS; end++) {
 		for (i = 0; i < 12; i++) {
-			const __u32 op = end == TERMED ? WEIR_TERM :
-					 end == TOO_OFTEN ? WEIR_RELEASE : WEIR_ACK;
-
-			switch (end) {
-			case READ:
-				ASSERT_EQ(1, raw_write(self->writer, "x", 1));
-				ASSERT_EQ(1, raw_read(self->reader, bytes, sizeof(bytes)));
-				continue;
-			case COPIED:
-				ASSERT_EQ(1, full_send(self->writer, 1));
-				ASSERT_EQ(1, letter_take(self->reader, &(struct letter){ 0 }));
-				continue;
-			case TOO_LATE:
-				ASSERT_EQ(1, wish_send_until(self->writer, 1));
-				wait_figure(self->name, "bytes", 0);
-				continue;
-			case PURGED:
-				ASSERT_EQ(1, full_send(self->writer, 1));
-				ASSERT_EQ(1, raw_purge(self->name));
-				continue;
-			case TWICE:
-				snprintf(bytes, sizeof(bytes), "%d", i);
-				ASSERT_EQ(1, send_twice(self->writer, bytes));
-				break;
-			case FAULTY:
-				ASSERT_EQ(-EFAULT, send_faulty(self->writer));
-				continue;
-			case LATER:
-				ASSERT_EQ(1, wish_send_later(self->writer, 1));
-				wait_figure(self->name, "delayed", 0);
-				break;
-			case KEYED:
-				ASSERT_EQ(3, key_send(self->writer, "aaa"));
-				ASSERT_EQ(3, raw_purge(self->name));
-				continue;
-			default:
-				ASSERT_EQ(1, full_send(self->writer, 1));
+			ASSERT_TRUE(ends(self, end, i)) {
+				TH_LOG("end %d", end);
 			}
-			run = lease_take(self->reader, 1, LEASE_LONG);
-			ASSERT_EQ(1, run.count);
-			ASSERT_EQ(0, lease_end(self->reader, run, op, 0));
 			wait_figure(self->name, "bytes", 0);
 		}
 		ASSERT_EQ(5, full_send_batch(self->writer, 10, 0)) {
-			TH_LOG("end %d", end);
+			TH_LOG("after end %d", end);
 		}
 		ASSERT_EQ(5, raw_purge(self->name));
 	}

@@ -44,6 +44,7 @@ long long figures_memory(void)
 
 bool figures_memory_is_back(long long memory)
 {
+	const uint64_t end = stress_deadline();
 	long long limit = limit_read();
 	char name[WEIR_NAME_SIZE];
 	int less, enough;
@@ -55,7 +56,10 @@ bool figures_memory_is_back(long long memory)
 	if (!less)
 		raw_destroy(name);
 	limit_write(memory);
-	enough = round_create(name, 0, 0, -1);
+	/* The last release of a queue may be put off. */
+	do {
+		enough = round_create(name, 0, 0, -1);
+	} while (enough == -EDQUOT && history_now() < end && !usleep(1000));
 	if (!enough)
 		raw_destroy(name);
 	limit_write(limit);

@@ -145,7 +145,8 @@ static void run_round(const struct options *options, const struct round_plan *pl
 int main(int argc, char **argv)
 {
 	struct options options = {
-		.plan = { .seed = time(NULL), .seconds = 8, .clients = 6, .kills = 60 },
+		.plan = { .seed = time(NULL), .seconds = 8, .clients = 6,
+			  .kills = raw_rounds(60) },
 		.rounds = 3,
 	};
 	struct round_totals totals = { 0 };
