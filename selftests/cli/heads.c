@@ -73,6 +73,7 @@ static int receive_head(char *name, char *bytes, int size)
 
 TEST_F(queue, recv_to_head_loses_nothing)
 {
+	const int times = raw_rounds(TIMES);
 	char want[16384], got[16384];
 	struct weir_info info;
 	cpu_set_t all;
@@ -84,7 +85,7 @@ TEST_F(queue, recv_to_head_loses_nothing)
 		ASSERT_EQ(length, raw_write(self->writer, want, length));
 	}
 	ASSERT_EQ(0, sched_getaffinity(0, sizeof(all), &all));
-	for (i = 0; i < TIMES; i++) {
+	for (i = 0; i < times; i++) {
 		processors(&all, i / 4);
 		ASSERT_EQ(-EAGAIN, raw_write(self->writer, "x", 1));
 		length = line(want, i);
@@ -102,7 +103,7 @@ TEST_F(queue, recv_to_head_loses_nothing)
 		ASSERT_EQ(length, raw_write(self->writer, want, length));
 	}
 	/* Not only as many, but those. */
-	for (i = TIMES; i < TIMES + ROOM; i++) {
+	for (i = times; i < times + ROOM; i++) {
 		length = line(want, i);
 		ASSERT_EQ(length, raw_read(self->reader, got, sizeof(got)));
 		ASSERT_EQ(0, memcmp(want, got, length));

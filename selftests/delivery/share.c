@@ -188,7 +188,8 @@ static bool ends(FIXTURE_DATA(queue) *self, enum end end, int i)
 
 	switch (end) {
 	case READ:
-		return raw_write(self->writer, "x", 1) == 1 && raw_read(self->reader, &byte, 1) == 1;
+		return raw_write(self->writer, "x", 1) == 1 &&
+		       raw_read(self->reader, &byte, 1) == 1;
 	case COPIED:
 		return full_send(self->writer, 1) == 1 &&
 		       letter_take(self->reader, &(struct letter){ 0 }) == 1;
