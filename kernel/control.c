@@ -113,27 +113,35 @@ static long weir_control_destroy(struct file *file, struct weir_command command)
 	mutex_unlock(&instance->lock);
 	if (ret)
 		return ret;
-	weir_queue_put(heir);
+	weir_queue_leave_heir(queue, heir);
 	weir_queue_put(queue);
 	return 0;
 }
 
-static int weir_control_alter_named(struct file *file, const struct weir_alter *alter,
-				    struct weir_queue *heir, struct weir_queue **old)
+/* The queue, counted, is altered; or ERR_PTR(). */
+static struct weir_queue *weir_control_alter_named(struct file *file,
+						   const struct weir_alter *alter,
+						   struct weir_queue *heir,
+						   struct weir_queue **old)
 {
 	struct weir_instance *instance = file->private_data;
 	struct weir_queue *queue;
+	int ret;
 
 	guard(mutex)(&instance->lock);
 	queue = weir_control_managed(file, alter->name);
 	if (IS_ERR(queue))
-		return PTR_ERR(queue);
-	return weir_queue_alter(queue, &alter->policy, heir, old);
+		return queue;
+	ret = weir_queue_alter(queue, &alter->policy, heir, old);
+	if (ret)
+		return ERR_PTR(ret);
+	weir_object_get(&queue->object);
+	return queue;
 }
 
 static long weir_control_alter(struct file *file, struct weir_command command)
 {
-	struct weir_queue *heir, *old = NULL;
+	struct weir_queue *queue, *heir, *old;
 	struct weir_alter alter;
 	int ret;
 
@@ -148,10 +156,13 @@ static long weir_control_alter(struct file *file, struct weir_command command)
 	heir = weir_control_heir(&alter.policy);
 	if (IS_ERR(heir))
 		return PTR_ERR(heir);
-	ret = weir_control_alter_named(file, &alter, heir, &old);
-	weir_queue_put(old);
+	queue = weir_control_alter_named(file, &alter, heir, &old);
 	weir_queue_put(heir);
-	return ret;
+	if (IS_ERR(queue))
+		return PTR_ERR(queue);
+	weir_queue_altered(queue, old);
+	weir_queue_put(queue);
+	return 0;
 }
 
 static long weir_control_purge(struct file *file, struct weir_command command)

@@ -33,10 +33,15 @@ int weir_instance_init(void)
 	ret = class_register(&weir_class);
 	if (ret)
 		goto err_devt;
-	weir_instance.workers = alloc_workqueue("weir", WQ_UNBOUND, 0);
-	if (weir_instance.workers)
-		return 0;
 	ret = -ENOMEM;
+	weir_instance.workers = alloc_workqueue("weir", WQ_UNBOUND, 0);
+	if (!weir_instance.workers)
+		goto err_class;
+	weir_instance.burials = alloc_workqueue("weir_burials", WQ_UNBOUND, 0);
+	if (weir_instance.burials)
+		return 0;
+	destroy_workqueue(weir_instance.workers);
+err_class:
 	class_unregister(&weir_class);
 err_devt:
 	unregister_chrdev_region(weir_devt, WEIR_MINORS);
@@ -54,6 +59,7 @@ void weir_instance_exit(void)
 	wait_var_event(&weir_instance.objects,
 		       !atomic_read_acquire(&weir_instance.objects));
 	/* Who put the last reference of one is still here. */
+	destroy_workqueue(weir_instance.burials);
 	destroy_workqueue(weir_instance.workers);
 	class_unregister(&weir_class);
 	unregister_chrdev_region(weir_devt, WEIR_MINORS);

@@ -47,6 +47,7 @@ struct weir_instance {
 	struct rb_root names;		/* protected by lock; struct weir_object */
 	atomic_t objects;		/* that exist, withdrawn ones too */
 	struct workqueue_struct *workers; /* invariant; for work that keeps an object */
+	struct workqueue_struct *burials; /* invariant; these wait for their creators' memory */
 	/* Invariant; the doors' weir_chardev_target(): for descriptors that messages name. */
 	struct weir_queue *(*target)(int fd, fmode_t mode);
 };

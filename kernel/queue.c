@@ -185,14 +185,25 @@ int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors)
 	mutex_lock(&instance->lock);
 	ret = weir_object_publish(&queue->object, doors);
 	mutex_unlock(&instance->lock);
-	if (ret)
-		weir_queue_drop(queue);
+	if (!ret)
+		return 0;
+	/* Whoever has a node of that number may have had it open for a moment. */
+	weir_queue_end(queue);
+	weir_line_wake_all(&queue->readers);
+	weir_line_wake_all(&queue->writers);
+	weir_queue_put(queue);
 	return ret;
+}
+
+static struct weir_queue *weir_queue_disinherit(struct weir_queue *queue)
+{
+	guard(spinlock)(&queue->lock);
+	return weir_queue_swap_heir(queue, NULL);
 }
 
 void weir_queue_drop(struct weir_queue *queue)
 {
-	weir_queue_put(weir_queue_set_heir(queue, NULL));
+	weir_queue_leave_heir(queue, weir_queue_disinherit(queue));
 	weir_queue_put(queue);
 }
 
@@ -209,16 +220,16 @@ int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue *
 	trace_weir_destroy(queue);
 	if (queue->bonded)
 		weir_queue_tell(queue);
+	/*
+	 * Not in weir_queue_release(): the heir's reference may be the last one, and
+	 * its own heir's, and so on.
+	 */
+	*heir = weir_queue_swap_heir(queue, NULL);
 	spin_unlock(&queue->lock);
 
 	weir_object_withdraw(&queue->object);
 	weir_line_wake_all(&queue->readers);
 	weir_line_wake_all(&queue->writers);
-	/*
-	 * Not in weir_queue_release(): the heir's reference may be the last one, and
-	 * its own heir's, and so on.
-	 */
-	*heir = weir_queue_set_heir(queue, NULL);
 	weir_address_clear(queue->address);
 	return 0;
 }
@@ -226,7 +237,8 @@ int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue *
 /*
  * Its file was the only way for a call to begin, so none is in progress, nobody waits or
  * polls, and nobody will: there is nobody to be told. It is nobody's heir, either, for
- * these have names; so nobody looks at its own heir but its burial, which ends with that.
+ * these have names; so nobody looks at its own heir but its burial, which ends with that, and
+ * INFO, under the lock.
  * Who follows its address just now has a reference of his own, finds it dead under the
  * lock, and goes; later ones find nothing. What is left is timers and works of its own,
  * for which weir_queue_release() waits: they do nothing with a queue that is dead; and the
@@ -234,13 +246,16 @@ int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue *
  */
 void weir_queue_end(struct weir_queue *queue)
 {
+	struct weir_queue *heir;
+
 	spin_lock(&queue->lock);
 	WRITE_ONCE(queue->dead, true);
 	trace_weir_destroy(queue);
 	if (queue->bonded)
 		weir_queue_tell(queue);
+	heir = weir_queue_swap_heir(queue, NULL);
 	spin_unlock(&queue->lock);
-	weir_queue_put(weir_queue_set_heir(queue, NULL));
+	weir_queue_leave_heir(queue, heir);
 	weir_address_clear(queue->address);
 }
 

@@ -31,16 +31,15 @@
  * may settle it then. Its holder cannot end meanwhile, for its thread is here.
  *
  * Files: queue.c makes and ends a queue, queue_reserve.c, queue_draft.c, queue_send.c,
- * queue_fetch.c, queue_read.c and queue_settle.c hold the steps above (queue_steps.h is between
- * them), queue_full.c what is done when there is no room, queue_share.c whose that is,
- * queue_txn.c what is done in
- * several queues at once, queue_once.c what is not to be taken twice, queue_key.c what
- * waits for others, queue_time.c and queue_pin.c what happens when time is over,
- * queue_dead.c what becomes of dead messages, queue_policy.c
- * what was asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
+ * queue_fetch.c, queue_read.c and queue_settle.c hold the steps above (queue_steps.h is
+ * between them), queue_full.c what is done when there is no room, queue_share.c whose that
+ * is, queue_txn.c what is done in several queues at once, queue_once.c what is not to be
+ * taken twice, queue_key.c what waits for others, queue_time.c and queue_pin.c what happens
+ * when time is over, queue_dead.c what becomes of dead messages, queue_policy.c what was
+ * asked for, queue_turn.c who may receive, queue_file.c the openers and consumers,
  * queue_name.c what these are called, queue_browse.c who only looks, queue_park.c the
- * commands that wait, queue_address.c how messages name another queue, queue_receipt.c
- * what is told there, and queue_reply.c what is answered.
+ * commands that wait, queue_address.c how messages name another queue, queue_receipt.c what
+ * is told there, and queue_reply.c what is answered.
  * Doors call these and nothing below them.
  */
 #ifndef _WEIR_QUEUE_H
@@ -149,7 +148,7 @@ struct weir_queue {
 	u64 delayed;
 	u64 behind;
 	struct weir_chain dying;
-	bool heir_changes;		/* nothing is buried meanwhile */
+	u32 heir_changes;		/* under way; nothing is buried meanwhile */
 	u64 nr_dying;
 	u64 dying_units;		/* of these */
 	u32 burials_failed;		/* for now; how often */
@@ -307,7 +306,7 @@ int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors)
 void weir_queue_drop(struct weir_queue *queue);
 /*
  * -EBUSY; or it is gone and everybody who waits was told, and the reference that its name
- * was, and that of its @heir, are the caller's to put. Under instance->lock.
+ * was is the caller's to put, after weir_queue_leave_heir(). Under instance->lock.
  */
 int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue **heir);
 /* weir_queue_end() - without a name, and its only file is closed; may sleep */
@@ -323,11 +322,13 @@ int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 /* weir_policy_tell() - its part of @info; under the lock */
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info);
 /*
- * weir_queue_alter() - as WEIR_IOC_ALTER, with a policy that was checked; if that is done,
- * the reference of the @old heir is the caller's to put
+ * weir_queue_alter() - as WEIR_IOC_ALTER, with a policy that was checked, under
+ * instance->lock; if that is done, weir_queue_altered() comes next, without it
  */
 int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 		     struct weir_queue *heir, struct weir_queue **old);
+/* weir_queue_altered() - the @old heir is left, and what was in the way goes on; may sleep */
+void weir_queue_altered(struct weir_queue *queue, struct weir_queue *old);
 /* weir_queue_backoff() - when to deliver again what was delivered so often; 0: at once */
 u64 weir_queue_backoff(const struct weir_queue *queue, u32 deliveries);
 
@@ -561,10 +562,15 @@ void weir_queue_dead_init(struct weir_queue *queue);
 /* weir_queue_dead_exit() - @queue is dead, or was never published; may sleep */
 void weir_queue_dead_exit(struct weir_queue *queue);
 /*
- * weir_queue_set_heir() - @heir, counted, or NULL, in place of who it was, whose reference
- * is the caller's now; may sleep
+ * weir_queue_swap_heir() - @heir, counted, or NULL, in place of who it was, who is then for
+ * weir_queue_leave_heir(); under the lock
  */
-struct weir_queue *weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir);
+struct weir_queue *weir_queue_swap_heir(struct weir_queue *queue, struct weir_queue *heir);
+/*
+ * weir_queue_leave_heir() - gives up the @old heir; NULL is fine. Waits for a letter that is
+ * being written to him, for which memory may be long in coming: so without any lock.
+ */
+void weir_queue_leave_heir(struct weir_queue *queue, struct weir_queue *old);
 /* weir_queue_bury() - sees to those that are dying; in any context */
 void weir_queue_bury(struct weir_queue *queue);
 

@@ -70,7 +70,7 @@ void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
 
 void weir_queue_bury(struct weir_queue *queue)
 {
-	mod_delayed_work(system_unbound_wq, &queue->burial, 0);
+	mod_delayed_work(weir_instance.burials, &queue->burial, 0);
 }
 
 static const char *const weir_death_reasons[] = {
@@ -304,7 +304,7 @@ static int weir_dead_move(struct weir_queue *queue, struct weir_queue *heir,
 
 /*
  * The first of the dying, which stays where it is, and who inherits it, or NULL. He
- * stays, for weir_queue_set_heir() waits for the burial.
+ * stays, for weir_queue_leave_heir() waits for the burial.
  */
 static struct weir_entry *weir_dead_first(struct weir_queue *queue, struct weir_queue **heir)
 {
@@ -361,6 +361,7 @@ static void weir_queue_bury_work(struct work_struct *work)
 	struct weir_queue *heir;
 	struct weir_entry *entry;
 	int ret = 0;
+	bool soon;
 
 	while (!ret && (entry = weir_dead_first(queue, &heir))) {
 		if (heir)
@@ -371,35 +372,43 @@ static void weir_queue_bury_work(struct work_struct *work)
 	}
 	if (!ret)
 		return;
-	weir_burial_failed(queue);
+	/* The heir buries others for it, and gets on with that. */
+	soon = ret == -WEIR_MUST_WAIT && !READ_ONCE(heir->stuck);
+	if (!soon)
+		weir_burial_failed(queue);
 	/* Full, or without memory. Where the heir is gone, ALTER goes on. */
 	if (ret != -ESHUTDOWN)
-		queue_delayed_work(system_unbound_wq, &queue->burial, WEIR_BURY_AGAIN);
+		queue_delayed_work(weir_instance.burials, &queue->burial,
+				   soon ? 1 : WEIR_BURY_AGAIN);
 }
 
-struct weir_queue *weir_queue_set_heir(struct weir_queue *queue, struct weir_queue *heir)
+struct weir_queue *weir_queue_swap_heir(struct weir_queue *queue, struct weir_queue *heir)
 {
-	struct weir_queue *old;
+	struct weir_queue *old = queue->heir;
 
-	spin_lock(&queue->lock);
-	old = queue->heir;
+	lockdep_assert_held(&queue->lock);
 	queue->heir = heir;
-	queue->heir_changes = old;
-	spin_unlock(&queue->lock);
+	if (old)
+		queue->heir_changes++;
+	return old;
+}
+
+void weir_queue_leave_heir(struct weir_queue *queue, struct weir_queue *old)
+{
 	if (!old)
-		return NULL;
+		return;
 	/*
 	 * It may be at work for the old one, and ends with what it has in hand, however
 	 * much there is; it is begun anew, if need be.
 	 */
 	cancel_delayed_work_sync(&queue->burial);
 	spin_lock(&queue->lock);
-	queue->heir_changes = false;
+	queue->heir_changes--;
 	spin_unlock(&queue->lock);
 	spin_lock(&old->lock);
 	old->opens--;
 	spin_unlock(&old->lock);
-	return old;
+	weir_object_put(&old->object);
 }
 
 void weir_queue_dead_init(struct weir_queue *queue)

@@ -125,7 +125,7 @@ int weir_queue_draft(struct weir_queue *queue, const struct weir_message *messag
 	none.spares = asker;
 	ret = weir_queue_reserve(queue, message, 1, asker ?: sender, &none, drafts, false);
 	if (ret < 0)
-		return ret == -WEIR_MUST_WAIT ? -EAGAIN : ret;
+		return ret;
 	ret = weir_draft_populate(queue, drafts->first);
 	if (!ret && weir_message_wishes(queue, message))
 		ret = weir_draft_wish(queue, drafts->first, message, sender, drafts);

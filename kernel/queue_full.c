@@ -165,7 +165,7 @@ static bool weir_lack_can_be_met(const struct weir_queue *queue, const struct we
 	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)
 		freed = weir_freed_by_burial(queue);
 	for (entry = queue->ready.first; entry; entry = entry->next) {
-		if (weir_would_do(queue, target, entry, &freed))
+		if (weir_line_would_do(queue, target, entry, &freed))
 			return true;
 	}
 	for (node = rb_first_cached(&queue->ranked); node; node = rb_next(node)) {
@@ -226,6 +226,9 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 {
 	u32 n = 0;
 
+	/* Meanwhile ALTER has it otherwise; or nothing would do, not even all. */
+	if (queue->when_full != lack->when_full || weir_units(lack->size) > queue->max_units)
+		return 0;
 	if (!lack->end)
 		lack->end = queue->next_offset;
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);

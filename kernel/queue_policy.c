@@ -112,10 +112,10 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
 		strscpy(info->dead_letter, weir_object_name(&queue->heir->object));
 }
 
-/* Whether @queue is an heir of @heir's, or of its heirs. */
+/* Whether @queue is an heir of @heir's, which has a name, or of its heirs, who all have. */
 static bool weir_queue_inherits(struct weir_queue *queue, struct weir_queue *heir)
 {
-	/* Changed only under instance->lock. */
+	/* Of those it is changed only under instance->lock. */
 	lockdep_assert_held(&queue->object.instance->lock);
 	for (; heir; heir = heir->heir) {
 		if (heir == queue)
@@ -124,12 +124,15 @@ static bool weir_queue_inherits(struct weir_queue *queue, struct weir_queue *hei
 	return false;
 }
 
+/* It outlives those whose messages it keeps, and can be found then. */
+static bool weir_may_be_heir(const struct weir_queue *heir)
+{
+	return !weir_object_anonymous(&heir->object);
+}
+
 /* An heir counts as open, so that it is not destroyed but by force. */
 static int weir_heir_get(struct weir_queue *heir, u32 max_size)
 {
-	/* It outlives those whose messages it keeps, and can be found then. */
-	if (weir_object_anonymous(&heir->object))
-		return -EINVAL;
 	/* One user's share would be in the way of what others sent. */
 	if (weir_queue_is_fair(heir))
 		return -EINVAL;
@@ -149,6 +152,8 @@ int weir_policy_init(struct weir_queue *queue, const struct weir_policy *policy,
 	int ret;
 
 	if (heir) {
+		if (!weir_may_be_heir(heir))
+			return -EINVAL;
 		ret = weir_heir_get(heir, weir_policy_max_size(policy));
 		if (ret)
 			return ret;
@@ -166,11 +171,14 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 {
 	int ret;
 
+	lockdep_assert_held(&queue->object.instance->lock);
 	if (weir_policy_messages(policy) > queue->most_messages ||
 	    weir_policy_units(policy) > queue->most_units ||
 	    weir_policy_dedup_count(policy) > queue->most_dedup ||
 	    (policy->flags ^ READ_ONCE(queue->policy_flags)) &
 	    (WEIR_POLICY_KEYED | WEIR_POLICY_FAIR_SHARE))
+		return -EINVAL;
+	if (heir && !weir_may_be_heir(heir))
 		return -EINVAL;
 	if (weir_queue_inherits(queue, heir))
 		return -ELOOP;
@@ -180,15 +188,20 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 			return ret;
 	}
 	spin_lock(&queue->lock);
+	/* At one moment: what dies by this policy is for this heir. */
 	weir_policy_apply(queue, policy);
+	*old = weir_queue_swap_heir(queue, heir);
 	spin_unlock(&queue->lock);
-	*old = weir_queue_set_heir(queue, heir);
+	return 0;
+}
 
+void weir_queue_altered(struct weir_queue *queue, struct weir_queue *old)
+{
+	weir_queue_leave_heir(queue, old);
 	/* What was in the way of those who wait may be gone. */
 	weir_queue_wake_writers(queue);
 	weir_queue_pass_on(queue);
 	weir_queue_bury(queue);
-	return 0;
 }
 
 u64 weir_queue_backoff(const struct weir_queue *queue, u32 deliveries)

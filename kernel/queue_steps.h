@@ -228,9 +228,9 @@ struct weir_sender {
 
 /*
  * weir_queue_draft() - room for @message, of which only the lengths count, without
- * waiting: 0, or -errno. @asker: NULL; or he has the room of it in his share, and nothing
- * goes for it. Its bytes are the caller's to fill; may sleep. Ends by
- * weir_queue_commit_drafts() or weir_queue_abort().
+ * waiting: 0, or -errno; -WEIR_MUST_WAIT while others are buried for it. @asker: NULL; or
+ * he has the room of it in his share, and nothing goes for it. Its bytes are the caller's
+ * to fill; may sleep. Ends by weir_queue_commit_drafts() or weir_queue_abort().
  */
 int weir_queue_draft(struct weir_queue *queue, const struct weir_message *message,
 		     const struct weir_sender *sender, const struct weir_sender *asker,

@@ -276,6 +276,31 @@ TEST_F(queue, sizes)
 	EXPECT_EQ(-EFAULT, raw_ioctl(fd, WEIR_IOC_ALTER, (void *)64));
 }
 
+/* What nobody may throw away any more, nobody does, whatever he had in mind before. */
+TEST_F(queue, nothing_goes_then)
+{
+	struct weir_policy policy = { .max_messages = 8 };
+	pid_t child = proc_fork();
+	int i, round;
+
+	if (!child)
+		for (;;)
+			raw_write(self->writer, "message", 7);
+	for (round = 0; round < raw_rounds(400); round++) {
+		long long dropped;
+
+		policy.when_full = WEIR_WHEN_FULL_DROP_OLDEST;
+		ASSERT_EQ(0, policy_alter(self->name, policy));
+		wait_until(raw_figure(self->name, "depth") == 8);
+		policy.when_full = WEIR_WHEN_FULL_WAIT;
+		ASSERT_EQ(0, policy_alter(self->name, policy));
+		dropped = raw_figure(self->name, "dropped");
+		for (i = 0; i < 8; i++)
+			ASSERT_EQ(dropped, raw_figure(self->name, "dropped"));
+	}
+	proc_kill(child);
+}
+
 /* While all is in motion: nothing is lost, and in the end all comes. */
 TEST_F(queue, in_motion)
 {

@@ -296,6 +296,22 @@ TEST_F(queue, of_keys)
 	EXPECT_EQ(4, raw_figure(self->name, "dropped"));
 }
 
+/* Those behind one that was never delivered go after it, one by one. */
+TEST_F(queue, behind_the_first)
+{
+	struct weir_policy policy = full_policy(DROPS, 100);
+	int i;
+
+	policy.flags = WEIR_POLICY_KEYED;
+	policy.max_bytes = 4096;
+	ASSERT_EQ(0, policy_remake(self, policy));
+	for (i = 0; i < 64; i++)
+		ASSERT_EQ(1, key_send(self->writer, "a"));
+	ASSERT_EQ(63, raw_figure(self->name, "behind"));
+	EXPECT_EQ(1, full_send_sized(self->writer, 1024));
+	EXPECT_EQ(16, raw_figure(self->name, "dropped"));
+}
+
 /* None goes in vain: not where all of them would not do, with those behind them. */
 TEST_F(queue, none_in_vain)
 {

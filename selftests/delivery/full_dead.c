@@ -209,6 +209,55 @@ TEST_F(dead, transaction_and_chain)
 	EXPECT_EQ(0, raw_destroy_force(last));
 }
 
+/* However full the dead letter queue is: what it buries itself is no reason to refuse. */
+TEST_F(dead, chain_is_waited_for)
+{
+	char last[WEIR_NAME_SIZE];
+	struct weir_policy policy;
+
+	raw_name(last);
+	ASSERT_EQ(0, raw_create(last));
+	policy = policy_dead(raw_open(last, O_RDWR | O_NONBLOCK), 0);
+	policy.max_messages = 2;
+	policy.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+	ASSERT_EQ(0, remake_dead(self, 2, policy));
+	EXPECT_EQ(100, full_send(self->writer, 100));
+	wait_figure(last, "depth", 96);
+	/* Until the last one takes no more. */
+	policy = (struct weir_policy){ .max_messages = 96 };
+	ASSERT_EQ(0, policy_alter(last, policy));
+	EXPECT_EQ(0, full_send(self->writer, 1));
+	EXPECT_EQ(0, raw_destroy_force(last));
+}
+
+/* For a letter that has never room nothing goes. */
+TEST_F(dead, too_large_for_its_heir)
+{
+	const struct weir_policy drops = {
+		.max_messages = 1000, .max_bytes = 1 << 20,
+		.when_full = WEIR_WHEN_FULL_DROP_OLDEST,
+	};
+	struct weir_policy small = drops;
+	int i;
+
+	ASSERT_EQ(0, remake_dead(self, 2, large));
+	ASSERT_EQ(0, policy_alter(self->heir, drops));
+	for (i = 0; i < 200; i++)
+		ASSERT_EQ(1, raw_write(self->target, "x", 1));
+	ASSERT_EQ(1, full_send_sized(self->writer, 100000));
+	small.max_bytes = 65536;
+	ASSERT_EQ(0, policy_alter(self->heir, small));
+	ASSERT_EQ(1, full_send(self->writer, 1));
+	EXPECT_EQ(0, full_send(self->writer, 1));
+	EXPECT_EQ(1, raw_figure(self->name, "dying"));
+	EXPECT_EQ(200, raw_figure(self->heir, "depth"));
+	EXPECT_EQ(0, raw_figure(self->heir, "dropped"));
+	/* It is buried when it has. */
+	ASSERT_EQ(0, policy_alter(self->heir, drops));
+	wait_figure(self->name, "dying", 0);
+	EXPECT_EQ(201, raw_figure(self->heir, "depth"));
+}
+
 /* IORING_OP_WRITE, which may not wait at first. */
 TEST_F(dead, write_of_a_ring)
 {

@@ -261,6 +261,37 @@ TEST_F(dead, heir_changes_meanwhile)
 	EXPECT_EQ(0, raw_destroy_force(other));
 }
 
+/* What dies by a new policy is for the dead letter queue that came with it. */
+TEST_F(dead, comes_with_its_heir)
+{
+	const struct weir_policy none = { .max_messages = 64 };
+	pid_t child = proc_fork();
+	int round;
+
+	if (!child) {
+		for (;;) {
+			struct weir_run run = lease_take(self->reader, 1, LEASE_LONG);
+
+			if (run.count)
+				lease_end(self->reader, run, WEIR_RELEASE, 0);
+			else
+				lease_fill(self->writer, 1);
+		}
+	}
+	for (round = 0; round < raw_rounds(400); round++) {
+		/* What is dying when there is no heir any more is thrown away. */
+		kill(child, SIGSTOP);
+		wait_until(proc_state(child) == 'T');
+		wait_figure(self->name, "dying", 0);
+		ASSERT_EQ(raw_figure(self->name, "dead"), raw_figure(self->heir, "sent"));
+		ASSERT_EQ(0, policy_alter(self->name, none));
+		kill(child, SIGCONT);
+		ASSERT_EQ(0, policy_alter(self->name, policy_dead(self->target, 1)));
+	}
+	proc_kill(child);
+	EXPECT_LT(0, raw_figure(self->name, "dead"));
+}
+
 /* Who waits for dead letters is told of them, too. */
 TEST_F(dead, wakes)
 {
