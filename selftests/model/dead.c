@@ -115,8 +115,10 @@ static struct queue *find_origin(const struct spec *spec, const unsigned char *b
 	int i;
 
 	value = find_header(spec, bytes, "weir-dead-queue", &length);
+	/* Of those without a name one has an heir. */
 	for (i = 0; value && i < QUEUES; i++)
-		if (world.queues[i] && strlen(world.queues[i]->name) == length &&
+		if (world.queues[i] && world.queues[i]->heir &&
+		    strlen(world.queues[i]->name) == length &&
 		    !memcmp(world.queues[i]->name, value, length))
 			return world.queues[i];
 	return NULL;
@@ -184,6 +186,9 @@ static void snapshot(const struct queue *heir, struct weir_info *info, __u64 dea
 		sent = info->sent;
 		for (i = 0; i < QUEUES; i++) {
 			if (!world.queues[i] || world.queues[i]->heir != heir)
+				continue;
+			dead[i] = world.queues[i]->dead_letters;
+			if (!is_reachable(world.queues[i]))
 				continue;
 			get_info(world.queues[i], &other);
 			dead[i] = other.dead;
@@ -304,7 +309,7 @@ static bool hear(struct queue *queue)
 	struct weir_info info;
 	int ticks;
 
-	if (!queue->nr_receipts)
+	if (!queue->nr_receipts || !is_reachable(queue))
 		return false;
 	for (ticks = 0; ticks < TICKS(patience); ticks++) {
 		get_info(queue, &info);
@@ -425,6 +430,8 @@ static bool is_calm(const struct queue *queue)
 {
 	struct weir_info info;
 
+	if (!is_reachable(queue))
+		return true;
 	get_info(queue, &info);
 	return info.expired >= queue->expired && info.dead >= queue->dead_letters &&
 	       info.delayed <= (__u64)model_count(queue, DELAYED) &&

@@ -25,7 +25,10 @@ void get_info(const struct queue *queue, struct weir_info *info)
 {
 	memset(info, 0, sizeof(*info));
 	memcpy(info->name, queue->name, sizeof(info->name));
-	agree("INFO", raw_ioctl(world.control, WEIR_IOC_INFO, info), 0);
+	if (queue->anonymous)
+		observe_need((struct queue *)queue);
+	agree("INFO", raw_ioctl(queue->anonymous ? queue->fd : world.control, WEIR_IOC_INFO, info),
+	      0);
 }
 
 static void check_policy(const struct queue *queue, const struct weir_info *info)
@@ -98,7 +101,9 @@ void check_figures(struct queue *queue)
 
 	get_info(queue, &info);
 	agree("INFO name", strcmp(info.name, queue->name), 0);
-	agree("INFO create_flags", info.create_flags, queue->private ? WEIR_CREATE_PRIVATE : 0);
+	agree("INFO create_flags", info.create_flags,
+	      (queue->private ? WEIR_CREATE_PRIVATE : 0) |
+	      (queue->anonymous ? WEIR_CREATE_ANONYMOUS : 0));
 	check_policy(queue, &info);
 	check_states(queue, &info);
 	agree("INFO expired", info.expired, queue->expired);
@@ -170,6 +175,6 @@ void step_info(__u64 *seed)
 	if (queue->slots)
 		agree("LAYOUT index_length", reply->layout.index_length,
 		      (__u64)queue->slots * sizeof(struct weir_desc));
-	if (!random_below(seed, 2))
+	if (!queue->anonymous && !random_below(seed, 2))
 		check_sysfs(queue, &reply->info);
 }

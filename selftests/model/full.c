@@ -198,6 +198,8 @@ bool model_is_tangled(const struct queue *queue)
 {
 	int i;
 
+	if (makes_room(queue) && !is_reachable(queue))
+		return true;
 	for (i = 0; makes_room(queue) && i < QUEUES; i++)
 		if (world.queues[i] && world.queues[i]->heir == queue &&
 		    model_count(world.queues[i], DYING))

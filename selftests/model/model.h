@@ -13,7 +13,8 @@
 #include "message.h"
 
 #define WORKERS		4	/* processes */
-#define QUEUES		3	/* names */
+#define NAMES		3
+#define QUEUES		5	/* with those that have none */
 #define FILES		12	/* open file descriptions */
 #define PRODUCERS	4	/* names, of each user */
 #define USERS		3
@@ -112,7 +113,7 @@ struct queue {
 	__u64 max_units;
 	__u32 max_size;
 	struct queue *heir;		/* the dead letter queue, also one that is destroyed */
-	bool private;
+	bool private, anonymous;
 	bool dead;			/* destroyed */
 	struct message *messages[MAX_HELD];
 	int held;
@@ -173,12 +174,6 @@ static inline bool makes_room(const struct queue *queue)
 static inline bool lets_die(const struct queue *queue)
 {
 	return queue->policy.when_full == WEIR_WHEN_FULL_DEAD_LETTER && !queue->dead;
-}
-
-/* What is where in it is not seen but by who takes it. */
-static inline bool unseen(const struct queue *queue)
-{
-	return !queue->index;
 }
 
 static inline bool may_read(const struct file *file)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 #include <sys/mman.h>
 
+#include "../proc.h"
 #include "world.h"
 
 #define PAGE		4096
@@ -14,6 +15,21 @@ static void *map(const struct queue *queue, __u64 offset, __u64 length)
 	if (memory == MAP_FAILED)
 		disagree("observer: mmap(%llu, %llu): %s", offset, length, strerror(errno));
 	return memory;
+}
+
+static void observe_map(struct queue *queue)
+{
+	struct weir_layout layout = { 0 };
+
+	agree("observer: LAYOUT", raw_ioctl(queue->fd, WEIR_IOC_LAYOUT, &layout), 0);
+	queue->pool_length = layout.pool_length;
+	queue->slots = layout.index_length / sizeof(struct weir_desc);
+	if (queue->slots < queue->most_messages)
+		disagree("%u slots for %llu messages", queue->slots, queue->most_messages);
+	if (queue->private)
+		return;
+	queue->index = map(queue, layout.index_offset, layout.index_length);
+	queue->pool = map(queue, layout.pool_offset, layout.pool_length);
 }
 
 /* What was there before he came, he finds. */
@@ -31,24 +47,74 @@ static void observe_found(struct queue *queue)
 	}
 }
 
+/* A worker who has a descriptor of it, and of which file; or -1. */
+static int holder_of(const struct queue *queue, int *file)
+{
+	int f, worker;
+
+	for (f = 0; f < FILES; f++)
+		for (worker = 0; worker < WORKERS; worker++)
+			if (world.files[f].queue == queue && world.files[f].fd[worker]) {
+				*file = f;
+				return worker;
+			}
+	return -1;
+}
+
+bool is_reachable(const struct queue *queue)
+{
+	int file;
+
+	return !queue->anonymous || holder_of(queue, &file) >= 0;
+}
+
+bool unseen(const struct queue *queue)
+{
+	if (queue->anonymous)
+		return queue->private || queue->dead || !is_reachable(queue);
+	return !queue->index;
+}
+
+void observe_need(struct queue *queue)
+{
+	int file, worker;
+
+	if (!queue->anonymous || queue->fd >= 0)
+		return;
+	worker = holder_of(queue, &file);
+	if (worker < 0)
+		disagree("nobody has it open any more");
+	queue->fd = proc_get_fd(world.workers[worker].pid, FD_BASE + file);
+	if (queue->fd < 0)
+		disagree("observer: pidfd_getfd: %s", strerror(-queue->fd));
+}
+
+void observe_look(struct queue *queue)
+{
+	if (!queue->anonymous || queue->index)
+		return;
+	observe_need(queue);
+	observe_map(queue);
+}
+
+void observe_away(void)
+{
+	int i;
+
+	for (i = NAMES; i < QUEUES; i++)
+		if (world.queues[i])
+			observe_close(world.queues[i]);
+}
+
 void observe_open(struct queue *queue)
 {
-	struct weir_layout layout = { 0 };
-
 	queue->fd = raw_open(queue->name, O_RDONLY | O_NONBLOCK);
 	if (queue->fd < 0)
 		disagree("observer: open: %s", strerror(-queue->fd));
-	agree("observer: LAYOUT", raw_ioctl(queue->fd, WEIR_IOC_LAYOUT, &layout), 0);
-	queue->pool_length = layout.pool_length;
-	queue->slots = layout.index_length / sizeof(struct weir_desc);
-	if (queue->slots < queue->most_messages)
-		disagree("%u slots for %llu messages", queue->slots, queue->most_messages);
 	queue->slots_there = 0;
-	if (queue->private)
-		return;
-	queue->index = map(queue, layout.index_offset, layout.index_length);
-	queue->pool = map(queue, layout.pool_offset, layout.pool_length);
-	observe_found(queue);
+	observe_map(queue);
+	if (!queue->private)
+		observe_found(queue);
 }
 
 void observe_close(struct queue *queue)
@@ -119,6 +185,7 @@ const struct weir_desc *observe_find(struct queue *queue, __u64 offset)
 {
 	__u32 slot;
 
+	observe_look(queue);
 	for (slot = 0; slot < queue->slots; slot++) {
 		const struct weir_desc *desc = &queue->index[slot];
 
@@ -154,7 +221,10 @@ void observe_all(struct queue *queue, bool whole)
 {
 	int i;
 
-	for (i = 0; !unseen(queue) && i < queue->held; i++) {
+	if (unseen(queue) || (queue->anonymous && !whole))
+		return;
+	observe_look(queue);
+	for (i = 0; i < queue->held; i++) {
 		const struct message *message = queue->messages[i];
 		const struct weir_desc *desc = &queue->index[message->slot];
 

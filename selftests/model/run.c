@@ -210,7 +210,7 @@ static void forget_worker(int worker)
 		file->fd[worker] = false;
 		file->mapped[worker] = false;
 		model_end_consumer(file, worker);
-		model_check_open(file);
+		check_open(file);
 	}
 }
 
@@ -236,7 +236,7 @@ void settle_down(void)
 	int i, ticks;
 
 	for (i = 0; i < QUEUES; i++) {
-		if (!world.queues[i])
+		if (!world.queues[i] || !is_reachable(world.queues[i]))
 			continue;
 		for (ticks = 0; ticks < patience * 5000; ticks++) {
 			get_info(world.queues[i], &info);
@@ -334,7 +334,7 @@ static void end(void)
 			observe_close(queue);
 		else if (queue && queue->fd >= 0)
 			close(queue->fd);
-		if (queue)
+		if (queue && !queue->anonymous)
 			raw_destroy_force(queue->name);
 	}
 	for (i = 0; i < world.nr_all; i++) {
@@ -350,7 +350,7 @@ static void check_all(int at)
 	int i;
 
 	for (i = 0; i < QUEUES; i++) {
-		if (!world.queues[i])
+		if (!world.queues[i] || !is_reachable(world.queues[i]))
 			continue;
 		check_figures(world.queues[i]);
 		observe_all(world.queues[i], at % 16 == 0);
@@ -383,6 +383,7 @@ int play(struct op *ops, int nr, bool verbose)
 		tally.asked += ops[at].asked;
 		calm_down();
 		check_all(at);
+		observe_away();
 	}
 	end();
 	return -1;

@@ -37,9 +37,22 @@ static void end_queue(int i)
 	model_empty(queue);
 }
 
+void check_open(struct file *file)
+{
+	const struct queue *queue = file->queue;
+	int i;
+
+	model_check_open(file);
+	if (file->queue || !queue->anonymous)
+		return;
+	for (i = NAMES; i < QUEUES; i++)
+		if (world.queues[i] == queue)
+			end_queue(i);
+}
+
 static void destroy(__u64 *seed, int flags)
 {
-	int worker, i = random_below(seed, QUEUES), wanted = 0;
+	int worker, i = random_below(seed, NAMES), wanted = 0;
 	struct queue *queue = world.queues[i];
 	struct request *request;
 
@@ -78,7 +91,7 @@ void step_destroy_force(__u64 *seed)
 
 void step_purge(__u64 *seed)
 {
-	int worker, i = random_below(seed, QUEUES);
+	int worker, i = random_below(seed, NAMES);
 	struct queue *queue = world.queues[i];
 
 	if (!pick_worker(seed, &worker))
@@ -98,16 +111,24 @@ static bool is_received(const struct queue *queue)
 	return queue->fd >= 0;
 }
 
+int pick_free_file(void)
+{
+	int f;
+
+	for (f = 0; f < FILES; f++)
+		if (!world.files[f].queue)
+			return f;
+	return -1;
+}
+
 void step_open(__u64 *seed)
 {
 	static const int flags[] = { O_RDWR, O_RDWR, O_RDONLY, O_WRONLY };
-	int worker, i = random_below(seed, QUEUES), f = 0, wanted;
+	int worker, i = random_below(seed, NAMES), f = pick_free_file(), wanted;
 	struct queue *queue = world.queues[i];
 	struct request *request;
 
-	while (f < FILES && world.files[f].queue)
-		f++;
-	if (f == FILES || !pick_worker(seed, &worker) || (!queue && random_below(seed, 10)))
+	if (f < 0 || !pick_worker(seed, &worker) || (!queue && random_below(seed, 10)))
 		return;
 	request = prepare(worker);
 	request->file = f;
@@ -140,7 +161,7 @@ void step_close(__u64 *seed)
 	prepare(worker)->file = f;
 	agree("close", ask(worker, work_close)->value, 0);
 	world.files[f].fd[worker] = false;
-	model_check_open(&world.files[f]);
+	check_open(&world.files[f]);
 }
 
 /* Another process gets a descriptor of the same open file description. */
@@ -191,7 +212,7 @@ void step_unmap(__u64 *seed)
 		prepare(worker)->file = f;
 		ask(worker, work_unmap);
 		world.files[f].mapped[worker] = false;
-		model_check_open(&world.files[f]);
+		check_open(&world.files[f]);
 		return;
 	}
 }
@@ -228,23 +249,39 @@ void step_fork(__u64 *seed)
 }
 
 /*
+ * Whether what has just gone may be somewhere else by now, or not: what died in a dead letter
+ * queue; what was in a queue without a name, where there are receipts for it.
+ */
+static bool is_told(void)
+{
+	int i;
+
+	for (i = 0; i < QUEUES; i++) {
+		const struct queue *queue = world.queues[i];
+
+		if (queue && (model_count(queue, DYING) ||
+			      (queue->nr_receipts && is_reachable(queue))))
+			return true;
+	}
+	return false;
+}
+
+/*
  * What it held is back at once for who receives next, in its old place in the
  * order; the figures may take a little longer.
  */
 static void end(__u64 *seed, bool by_signal)
 {
-	bool dead = false;
-	int worker, i;
+	int worker;
+	bool told;
 
 	if (!pick_worker(seed, &worker))
 		return;
 	end_worker(worker, by_signal);
-	/* What died with it may be in a dead letter queue by now, or not. */
-	for (i = 0; i < QUEUES; i++)
-		dead |= world.queues[i] && model_count(world.queues[i], DYING);
-	if (!dead && random_below(seed, 2))
+	told = is_told();
+	if (!told && random_below(seed, 2))
 		step_fetch(seed);
-	else if (!dead && random_below(seed, 2))
+	else if (!told && random_below(seed, 2))
 		step_read(seed);
 	settle_down();
 }

@@ -83,11 +83,11 @@ static void pick_policy(__u64 *seed, struct weir_policy *policy)
  */
 static struct queue *pick_heir(__u64 *seed, struct request *request, __u64 max_bytes)
 {
-	int i, from = random_below(seed, QUEUES);
+	int i, from = random_below(seed, NAMES);
 
 	request->flags = O_WRONLY;
-	for (i = 0; i < QUEUES; i++) {
-		struct queue *heir = world.queues[(from + i) % QUEUES];
+	for (i = 0; i < NAMES; i++) {
+		struct queue *heir = world.queues[(from + i) % NAMES];
 
 		if (!heir || unseen(heir) || heir->policy.ttl_ns == SHORT_NS ||
 		    lets_die(heir) || (makes_room(heir) && heir->owed) ||
@@ -166,20 +166,61 @@ static struct queue *add_queue(int i, const struct weir_create *create, struct q
 	queue->most_units = queue->max_units;
 	queue->most_dedup = queue->policy.dedup_count;
 	queue->private = create->flags & WEIR_CREATE_PRIVATE;
+	queue->anonymous = create->flags & WEIR_CREATE_ANONYMOUS;
 	queue->fd = -1;
 	world.queues[i] = queue;
 	world.all[world.nr_all++] = queue;
-	observe_policy(queue);
+	if (!queue->anonymous)
+		observe_policy(queue);
 	return queue;
+}
+
+static bool another_inherits(void)
+{
+	int i;
+
+	for (i = NAMES; i < QUEUES; i++)
+		if (world.queues[i] && world.queues[i]->heir)
+			return true;
+	return false;
+}
+
+/*
+ * One without a name: 0, or what is wrong. What dies as it ends is buried yet, or not; and of
+ * two it could not be told whose letters they are.
+ */
+static int pick_anonymous(__u64 *seed, struct weir_create *create)
+{
+	struct weir_policy *policy = &create->policy;
+
+	create->flags |= WEIR_CREATE_ANONYMOUS;
+	memset(create->name, 0, sizeof(create->name));
+	create->mode = 0;
+	policy->max_deliveries = 0;
+	if (another_inherits() && policy->flags & WEIR_POLICY_DEAD_LETTER) {
+		policy->flags ^= WEIR_POLICY_DEAD_LETTER;
+		policy->when_full %= 3;
+	}
+	if (random_below(seed, 30))
+		return 0;
+	if (random_below(seed, 2))
+		create->mode = 0600;
+	else
+		set_name(create->name, 0);
+	return -EINVAL;
 }
 
 void step_create(__u64 *seed)
 {
-	int worker, i = random_below(seed, QUEUES), wanted = world.queues[i] ? -EEXIST : 0, error;
+	int worker, i = random_below(seed, QUEUES), error = 0;
+	int wanted = world.queues[i] ? -EEXIST : 0;
+	int f = pick_free_file();
 	struct queue *heir = NULL;
 	struct weir_create *create;
 	struct request *request;
 
+	if (i >= NAMES && (wanted || f < 0))
+		return;
 	if ((wanted && random_below(seed, 10)) || !pick_worker(seed, &worker) ||
 	    world.nr_all == sizeof(world.all) / sizeof(world.all[0]))
 		return;
@@ -199,7 +240,10 @@ void step_create(__u64 *seed)
 		create->policy.flags |= WEIR_POLICY_FAIR_SHARE;
 		create->policy.when_full %= 2;
 	}
-	error = spoil_policy(seed, &create->policy);
+	if (i >= NAMES)
+		error = pick_anonymous(seed, create);
+	error = spoil_policy(seed, &create->policy) ?: error;
+	request->file = f;
 	if (create->policy.flags & WEIR_POLICY_DEAD_LETTER)
 		heir = pick_heir(seed, request, create->policy.max_bytes);
 	if (!error)
@@ -209,8 +253,14 @@ void step_create(__u64 *seed)
 		return;
 	wanted = wanted ?: error;
 	agree("create", ask(worker, work_create)->value, wanted);
-	if (!wanted)
-		add_queue(i, create, heir);
+	if (wanted)
+		return;
+	add_queue(i, create, heir);
+	if (i < NAMES)
+		return;
+	world.files[f].queue = world.queues[i];
+	world.files[f].flags = O_RDWR;
+	world.files[f].fd[worker] = true;
 }
 
 static bool inherits(const struct queue *queue, const struct queue *heir)
@@ -223,7 +273,7 @@ static bool inherits(const struct queue *queue, const struct queue *heir)
 
 void step_alter(__u64 *seed)
 {
-	int worker, i = random_below(seed, QUEUES), wanted = 0;
+	int worker, i = random_below(seed, NAMES), wanted = 0;
 	struct queue *queue = world.queues[i], *heir = NULL;
 	struct weir_policy *policy;
 	struct request *request;

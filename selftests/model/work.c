@@ -8,7 +8,6 @@
 #include "world.h"
 
 #define ARENA_SIZE	(4U << 20)
-#define FD_BASE		100	/* of open file description 0; the same in each worker */
 
 static int self;
 /* Memory, and none behind its end. */
@@ -427,11 +426,27 @@ static long with_heir(const struct request *request, unsigned long command, void
 	return ret;
 }
 
+/* @fd becomes the descriptor of that file. */
+static long settle_fd(const struct request *request, int fd)
+{
+	long ret;
+
+	if (fd < 0)
+		return fd;
+	ret = raw_result(dup2(fd, fd_of(request)));
+	close(fd);
+	return ret < 0 ? ret : 0;
+}
+
 void work_create(const struct request *request, struct reply *reply)
 {
 	struct weir_create create = request->create;
 
 	reply->value = with_heir(request, WEIR_IOC_CREATE, &create, &create.policy);
+	if (!(create.flags & WEIR_CREATE_ANONYMOUS) || reply->value < 0)
+		return;
+	fcntl(reply->value, F_SETFL, O_NONBLOCK);
+	reply->value = settle_fd(request, reply->value);
 }
 
 void work_alter(const struct request *request, struct reply *reply)
@@ -449,18 +464,6 @@ void work_destroy(const struct request *request, struct reply *reply)
 void work_purge(const struct request *request, struct reply *reply)
 {
 	reply->value = raw_purge(request->name);
-}
-
-/* @fd becomes the descriptor of that file. */
-static long settle_fd(const struct request *request, int fd)
-{
-	long ret;
-
-	if (fd < 0)
-		return fd;
-	ret = raw_result(dup2(fd, fd_of(request)));
-	close(fd);
-	return ret < 0 ? ret : 0;
 }
 
 void work_open(const struct request *request, struct reply *reply)

@@ -20,6 +20,7 @@
 struct request;
 struct reply;
 
+#define FD_BASE	100	/* of open file description 0; the same in each worker */
 #define BATCH	40	/* messages of a SEND */
 #define SETTLES	20	/* runs of a SETTLE */
 #define PARTS	6	/* of a TXN */
@@ -121,7 +122,7 @@ struct tally {
 
 struct world {
 	struct worker workers[WORKERS];
-	struct queue *queues[QUEUES];	/* by name; NULL: there is none */
+	struct queue *queues[QUEUES];	/* by name, then without; NULL: there is none */
 	struct queue *all[4096];	/* that were ever made */
 	int nr_all;
 	struct file files[FILES];
@@ -219,6 +220,17 @@ static inline bool can_settle(const struct file *file)
 
 /* observe.c: the controller's own look at a queue, through a mapping. */
 
+/* What is where in it is not seen but by who takes it. */
+bool unseen(const struct queue *queue);
+/* Whether anybody has a descriptor of it, or can get one. */
+bool is_reachable(const struct queue *queue);
+/*
+ * One that has no name is looked at through a descriptor of a worker's, and its memory if that
+ * is to be seen; and let go of after each step, lest it live on by that.
+ */
+void observe_need(struct queue *queue);
+void observe_look(struct queue *queue);
+void observe_away(void);
 void observe_open(struct queue *queue);
 void observe_close(struct queue *queue);
 /* The last @count messages were just sent. */
@@ -259,8 +271,14 @@ void pick_spec(__u64 *seed, const struct queue *queue, const struct file *file, 
 /* Of @specs that were taken: how many are no duplicates. */
 int add_sent(struct queue *queue, const struct spec *specs, int count, int worker);
 
-/* step_life.c: of the queue with that number. */
+/* step_life.c */
+
+/* Of the queue with that number. */
 void set_name(char name[WEIR_NAME_SIZE], int i);
+/* The number of a file that is not open, or -1. */
+int pick_free_file(void);
+/* After a descriptor or a mapping went: if that was the last, the file, and what ends by that. */
+void check_open(struct file *file);
 
 /* step_policy.c */
 
