@@ -364,7 +364,8 @@ TEST_F(anonymous, charged)
 	EXPECT_LT((__u64)sent, info.memory);
 	close(fd);
 
-	wait_until((why = create_many_without(control, &self->create, 100)) != -EDQUOT);
+	wait_until((why = create_many_without(control, &self->create,
+					       raw_rounds(100))) != -EDQUOT);
 	EXPECT_EQ(-EMFILE, why);
 	EXPECT_EQ(self->before + 2, holders());
 	wait_until((fd = raw_ioctl(control, WEIR_IOC_CREATE, &self->create)) != -EDQUOT);
