@@ -365,7 +365,7 @@ TEST_F(anonymous, charged)
 	close(fd);
 
 	wait_until((why = create_many_without(control, &self->create,
-					       raw_rounds(100))) != -EDQUOT);
+					      raw_rounds(100))) != -EDQUOT);
 	EXPECT_EQ(-EMFILE, why);
 	EXPECT_EQ(self->before + 2, holders());
 	wait_until((fd = raw_ioctl(control, WEIR_IOC_CREATE, &self->create)) != -EDQUOT);
