@@ -49,7 +49,7 @@ static bool reply_pick(struct stress_client *client, struct stress_lease *lease,
 	for (n = 0; n < client->nr_leases; n++) {
 		i = (from + n) % client->nr_leases;
 		*lease = client->leases[i];
-		if (!any && !lease->asks)
+		if (lease->nameless || (!any && !lease->asks))
 			continue;
 		client->leases[i] = client->leases[--client->nr_leases];
 		return true;

@@ -119,6 +119,7 @@ static void settle_keep(struct stress_client *client, const struct stress_lease 
 		kept->run.offset += i;
 		kept->run.slot += i;
 		kept->run.count = 1;
+		kept->nameless |= i > 0;
 	}
 }
 

@@ -64,6 +64,7 @@ struct stress_lease {
 	struct weir_run run;
 	bool asks;			/* for an answer */
 	uint32_t producer, seq;		/* of the message, likewise */
+	bool nameless;			/* no: these are of the first of the run that it was in */
 };
 
 /* What all processes share. */
