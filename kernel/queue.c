@@ -185,25 +185,38 @@ int weir_queue_publish(struct weir_queue *queue, const struct weir_doors *doors)
 	mutex_lock(&instance->lock);
 	ret = weir_object_publish(&queue->object, doors);
 	mutex_unlock(&instance->lock);
-	if (!ret)
-		return 0;
-	/* Whoever has a node of that number may have had it open for a moment. */
-	weir_queue_end(queue);
-	weir_line_wake_all(&queue->readers);
-	weir_line_wake_all(&queue->writers);
-	weir_queue_put(queue);
+	if (ret)
+		weir_queue_drop(queue);
 	return ret;
 }
 
-static struct weir_queue *weir_queue_disinherit(struct weir_queue *queue)
+/*
+ * From now on it is dead: its heir, for weir_queue_leave_heir(). Not in
+ * weir_queue_release(): the heir's reference may be the last one, and its own heir's, and
+ * so on.
+ */
+static struct weir_queue *weir_queue_set_dead(struct weir_queue *queue)
 {
-	guard(spinlock)(&queue->lock);
+	lockdep_assert_held(&queue->lock);
+	WRITE_ONCE(queue->dead, true);
+	if (queue->bonded)
+		weir_queue_tell(queue);
 	return weir_queue_swap_heir(queue, NULL);
 }
 
 void weir_queue_drop(struct weir_queue *queue)
 {
-	weir_queue_leave_heir(queue, weir_queue_disinherit(queue));
+	struct weir_queue *heir;
+
+	spin_lock(&queue->lock);
+	heir = weir_queue_set_dead(queue);
+	spin_unlock(&queue->lock);
+	/* Whoever has a node of its number may have opened it for a moment. */
+	weir_line_wake_all(&queue->readers);
+	weir_line_wake_all(&queue->writers);
+	weir_queue_leave_heir(queue, heir);
+	if (queue->address)
+		weir_address_clear(queue->address);
 	weir_queue_put(queue);
 }
 
@@ -216,15 +229,8 @@ int weir_queue_destroy(struct weir_queue *queue, bool force, struct weir_queue *
 		spin_unlock(&queue->lock);
 		return -EBUSY;
 	}
-	WRITE_ONCE(queue->dead, true);
+	*heir = weir_queue_set_dead(queue);
 	trace_weir_destroy(queue);
-	if (queue->bonded)
-		weir_queue_tell(queue);
-	/*
-	 * Not in weir_queue_release(): the heir's reference may be the last one, and
-	 * its own heir's, and so on.
-	 */
-	*heir = weir_queue_swap_heir(queue, NULL);
 	spin_unlock(&queue->lock);
 
 	weir_object_withdraw(&queue->object);
@@ -249,11 +255,8 @@ void weir_queue_end(struct weir_queue *queue)
 	struct weir_queue *heir;
 
 	spin_lock(&queue->lock);
-	WRITE_ONCE(queue->dead, true);
+	heir = weir_queue_set_dead(queue);
 	trace_weir_destroy(queue);
-	if (queue->bonded)
-		weir_queue_tell(queue);
-	heir = weir_queue_swap_heir(queue, NULL);
 	spin_unlock(&queue->lock);
 	weir_queue_leave_heir(queue, heir);
 	weir_address_clear(queue->address);

@@ -160,6 +160,9 @@ static bool weir_lack_can_be_met(const struct weir_queue *queue, const struct we
 	struct weir_freed freed = {};
 	struct rb_node *node;
 
+	/* Meanwhile ALTER has it otherwise; or nothing would do, not even all. */
+	if (queue->when_full != lack->when_full || weir_units(lack->size) > queue->max_units)
+		return false;
 	if (queue->depth + queue->behind >= WEIR_GO_CHUNK)
 		return true;
 	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)
@@ -226,9 +229,6 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 {
 	u32 n = 0;
 
-	/* Meanwhile ALTER has it otherwise; or nothing would do, not even all. */
-	if (queue->when_full != lack->when_full || weir_units(lack->size) > queue->max_units)
-		return 0;
 	if (!lack->end)
 		lack->end = queue->next_offset;
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);

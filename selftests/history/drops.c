@@ -104,20 +104,6 @@ static size_t places_sort(struct check *check, struct sort_item *begins, struct 
 	return count;
 }
 
-static size_t places_below(const struct sort_item *items, size_t count, uint64_t time)
-{
-	size_t low = 0, high = count, middle;
-
-	while (low < high) {
-		middle = (low + high) / 2;
-		if (items[middle].key < time)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 static void drops_needed(struct check *check, size_t count)
 {
 	struct sort_item *ends = malloc((check->count + 1) * sizeof(*ends));
@@ -129,8 +115,8 @@ static void drops_needed(struct check *check, size_t count)
 	for (i = 0; i < count; i++) {
 		const struct check_message *message = &check->messages[check->others[i].index];
 		const struct history_record *r = check_record(check, message->dropped);
-		size_t most = places_below(check->items, places, r->returned) -
-			      places_below(ends, places, r->invoked);
+		size_t most = sort_below(check->items, places, r->returned) -
+			      sort_below(ends, places, r->invoked);
 
 		if (most <= check->limit)
 			check_fault(check, HISTORY_NEEDLESS, message->send, message->dropped,

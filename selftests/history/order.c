@@ -41,21 +41,6 @@ static void order_of_sending(struct check *check, size_t count)
 	}
 }
 
-/* How many of @items have a smaller key. */
-static size_t count_below(const struct sort_item *items, size_t count, uint64_t key)
-{
-	size_t low = 0, high = count, middle;
-
-	while (low < high) {
-		middle = (low + high) / 2;
-		if (items[middle].key < key)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 /*
  * Before this, a message that was there by @time was taken: one was that was sent
  * after it.
@@ -167,8 +152,8 @@ static void order_density(struct check *check, size_t count)
 
 		if (first != CHECK_NONE && check_record(check, first)->returned < by)
 			by = check_record(check, first)->returned;
-		if (gaps > count_below(begun, nr_begun, by) ||
-		    gaps < count_below(sent, nr_sent, send->invoked)) {
+		if (gaps > sort_below(begun, nr_begun, by) ||
+		    gaps < sort_below(sent, nr_sent, send->invoked)) {
 			uint32_t before = i ? check->items[i - 1].index : 0;
 
 			check_fault(check, HISTORY_NOT_DENSE,

@@ -33,3 +33,17 @@ void sort_items(struct sort_item *items, struct sort_item *spare, size_t count)
 	if (from != items)
 		memcpy(items, from, count * sizeof(*items));
 }
+
+size_t sort_below(const struct sort_item *items, size_t count, uint64_t key)
+{
+	size_t low = 0, high = count, middle;
+
+	while (low < high) {
+		middle = (low + high) / 2;
+		if (items[middle].key < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}

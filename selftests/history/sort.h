@@ -13,5 +13,7 @@ struct sort_item {
 
 /* @spare has room for as many. */
 void sort_items(struct sort_item *items, struct sort_item *spare, size_t count);
+/* How many of @items, which are sorted, have a smaller key. */
+size_t sort_below(const struct sort_item *items, size_t count, uint64_t key);
 
 #endif
