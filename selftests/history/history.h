@@ -143,7 +143,9 @@ struct history_record {
 				 * BURIED: the offset in the dead letter queue; SEND:
 				 * HISTORY_ANSWER; QUEUE, RECEIPT, DRAINED: see above
 				 */
-	uint32_t key;		/* SEND: its order key; 0: none, or they mean nothing there */
+	uint32_t key;		/* SEND: its order key; 0: none, or they mean nothing there;
+				 * BURIED: how much less often than most may be too often, too
+				 */
 	uint32_t txn;		/* SEND, settlements: of the client, in a row; 0: none */
 	uint16_t target;	/* the queue */
 	uint8_t op;		/* enum history_op */

@@ -41,7 +41,8 @@ void life_buried(struct life *life)
 	else if (r->flags & HISTORY_GIVEN_UP)
 		died = life_given_up(life, r->deliveries);
 	else
-		died = r->deliveries == life->check->most;
+		died = r->deliveries <= life->check->most &&
+		       r->deliveries + r->key >= life->check->most;
 	if (!died)
 		check_fault(life->check, HISTORY_DEAD_EARLY, life->send, life->buried, CHECK_NONE);
 	for (i = 0; i < life->nr_leases; i++) {

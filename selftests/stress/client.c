@@ -17,7 +17,7 @@ static const unsigned int shares[STRESS_OPS] = {
 	[STRESS_BROWSE] = 1,
 	[STRESS_SEND_ONCE] = 8, [STRESS_TXN] = 8, [STRESS_REPLY] = 8, [STRESS_HEAR] = 1,
 	[STRESS_EXCLUDE] = 10,
-	[STRESS_POLL] = 3, [STRESS_REOPEN] = 1,
+	[STRESS_POLL] = 3, [STRESS_REOPEN] = 1, [STRESS_ALTER] = 1,
 };
 
 #define PURGE_RARELY	2000
@@ -197,6 +197,8 @@ static void client_do(struct stress_client *client, enum stress_op op, uint32_t 
 		return client_poll(client, queue);
 	case STRESS_REOPEN:
 		return client_reopen(client, queue);
+	case STRESS_ALTER:
+		return stress_alter(client, queue);
 	case STRESS_PURGE:
 		return client_purge(client, queue);
 	case STRESS_OPS:

@@ -181,8 +181,7 @@ bool figures_right(const struct stress *stress, uint32_t queue, const struct his
 	right &= within("settled + purged + dropped + dead", queue,
 			info.settled + info.purged + info.dropped + info.dead, info.sent, 0);
 	right &= within("dropped", queue, info.dropped, 0,
-			stress_when_full(stress->seed, queue) == WEIR_WHEN_FULL_DROP_OLDEST ?
-				UINT64_MAX : 0);
+			stress_drops(stress->seed, queue) ? UINT64_MAX : 0);
 	right &= within("depth", queue, info.depth, 0, 0);
 	right &= within("leased, delayed, behind, dying", queue,
 			info.leased + info.delayed + info.behind + info.dying, 0, 0);

@@ -130,6 +130,7 @@ bool stress_letter_whole(const struct stress *stress, const struct weir_desc *de
 		.offset = header_number(desc, payload, "weir-dead-offset"),
 		.deliveries = header_number(desc, payload, "weir-dead-deliveries"),
 		.count = desc->offset, .flags = stress_most(origin) << HISTORY_TIME_SHIFT,
+		.key = STRESS_SPARED,
 	};
 	if (length == 4 && !memcmp(reason, "term", length))
 		buried->flags |= HISTORY_GIVEN_UP;

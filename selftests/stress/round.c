@@ -31,46 +31,11 @@ static uint32_t chance(struct round *round, uint32_t below)
 	return round->random % below;
 }
 
-static const __u64 messages[] = { 40, 120, 65536, 1000, 60, 65536, 100 };
-
-/*
- * One that is mostly full, by its bytes too, and has messages that are delivered too often;
- * one that is full by their number only, with priorities, and in every other round with
- * keys; one that never is; one with keys; one for a single receiver; one for the dead; and an
- * exclusive one.
- */
 int round_create(const char *name, uint64_t seed, unsigned int queue, int heir)
 {
-	static const __u64 bytes[] = {
-		64 << 10, 8 << 20, 64 << 20, 16 << 20, 8 << 20, 64 << 20, 1 << 20,
-	};
-	struct weir_create create = {
-		.type = WEIR_TYPE_QUEUE,
-		.policy = {
-			.max_messages = messages[queue], .max_bytes = bytes[queue],
-			.priorities = queue == 1 ? STRESS_PRIORITIES : 0,
-		},
-	};
+	struct weir_create create = { .type = WEIR_TYPE_QUEUE };
 
-	if (queue == STRESS_ONCE)
-		create.policy.dedup_count = WEIR_DEFAULT_DEDUP_COUNT;
-	if (queue == STRESS_SINGLE) {
-		create.policy.flags |= WEIR_POLICY_SINGLE_ACTIVE;
-		create.policy.prefetch = STRESS_PREFETCH;
-	}
-	if (queue == STRESS_EXCLUSIVE)
-		create.policy.flags |= WEIR_POLICY_EXCLUSIVE;
-	create.policy.when_full = stress_when_full(seed, queue);
-	/* For the dead there has to be a place. */
-	if (heir < 0 && create.policy.when_full == WEIR_WHEN_FULL_DEAD_LETTER)
-		create.policy.when_full = WEIR_WHEN_FULL_WAIT;
-	if (stress_keyed(seed, queue))
-		create.policy.flags |= WEIR_POLICY_KEYED;
-	if (stress_mortal(queue) && heir >= 0) {
-		create.policy.flags |= WEIR_POLICY_DEAD_LETTER;
-		create.policy.dead_letter = heir;
-		create.policy.max_deliveries = stress_most(queue);
-	}
+	stress_policy(&create.policy, seed, queue, heir);
 	raw_set_name(&create, name);
 	return raw_control(WEIR_IOC_CREATE, &create);
 }
@@ -304,19 +269,19 @@ static void round_judge(struct round *round)
 /* What others are to know of the queues. */
 static void round_tell(struct round *round, uint32_t queue)
 {
-	static const uint32_t flags[] = {
-		[WEIR_WHEN_FULL_DROP_OLDEST] = HISTORY_DROPS,
-		[WEIR_WHEN_FULL_DEAD_LETTER] = HISTORY_KILLS,
-	};
+	const uint64_t seed = round->stress.seed;
 	struct history_record record = {
 		.op = HISTORY_QUEUE, .target = queue, .offset = HISTORY_NOWHERE,
 		.producer = HISTORY_NOBODY, .invoked = history_now(),
-		.flags = flags[stress_when_full(round->stress.seed, queue)],
 	};
 
 	/* The first one is full of bytes before. */
 	if (queue)
-		record.deliveries = messages[queue];
+		record.deliveries = stress_least_messages(seed, queue);
+	if (stress_drops(seed, queue))
+		record.flags |= HISTORY_DROPS;
+	if (stress_when_full(seed, queue) == WEIR_WHEN_FULL_DEAD_LETTER)
+		record.flags |= HISTORY_KILLS;
 	if (queue == STRESS_EXCLUSIVE)
 		record.flags |= HISTORY_EXCLUSIVE;
 	if (queue == STRESS_SINGLE) {

@@ -63,7 +63,7 @@ static uint32_t send_wish(struct stress_client *client, uint32_t queue,
 	if (queue == 1 && !stress_chance(client, 8))
 		options->delay_ns = STRESS_LEAST_DELAY + stress_chance(client, 30000000);
 	/* The token comes later. */
-	if (stress_when_full(client->stress->seed, queue) == WEIR_WHEN_FULL_DROP_OLDEST ?
+	if (stress_drops(client->stress->seed, queue) ?
 	    stress_chance(client, 8) : !stress_chance(client, 4)) {
 		options->flags = WEIR_OPTION_RECEIPT;
 		options->receipt = client->stress->receipts;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "stress.h"
 
-static uint32_t settle_time_flags(const struct weir_run *run)
+static uint32_t settle_time_flags(uint64_t seed, uint32_t queue, const struct weir_run *run)
 {
 	uint64_t ns = run->delay_ms * 1000000ULL;
 
-	return run->op == WEIR_EXTEND ? stress_time_flags(ns) : history_time_flags(ns);
+	return run->op == WEIR_EXTEND ? stress_lease_flags(seed, queue, ns) :
+					history_time_flags(ns);
 }
 
 static struct history_record *settle_log(struct stress_client *client, uint32_t queue,
@@ -16,7 +17,8 @@ static struct history_record *settle_log(struct stress_client *client, uint32_t 
 		[WEIR_EXTEND] = HISTORY_EXTEND, [WEIR_TERM] = HISTORY_TERM,
 	};
 	struct history_record record = {
-		.op = ops[run->op], .target = queue, .flags = settle_time_flags(run),
+		.op = ops[run->op], .target = queue,
+		.flags = settle_time_flags(client->stress->seed, queue, run),
 		.file = file, .producer = HISTORY_NOBODY, .offset = run->offset + i,
 		.deliveries = run->deliveries, .count = run->count, .txn = client->txn,
 	};

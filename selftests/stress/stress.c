@@ -24,7 +24,7 @@ static const char * const op_names[STRESS_OPS] = {
 	"write", "writev", "send", "uring-send", "read", "read-parts", "fetch",
 	"fetch-in-place", "fetch-settled", "uring-fetch", "park", "cancel", "settle",
 	"uring-settle", "settle-and-fetch", "probe", "browse", "send-once", "txn",
-	"reply", "hear", "exclude", "poll", "reopen", "purge",
+	"reply", "hear", "exclude", "poll", "reopen", "alter", "purge",
 };
 
 static void remove_logs(const char *dir)

@@ -27,6 +27,9 @@
 /* One description receives there at a time, and a client holds no more. */
 #define STRESS_SINGLE	4
 #define STRESS_PREFETCH	12
+/* How much less often a message may be delivered, at times. */
+#define STRESS_SPARED	2
+#define STRESS_HURRY	20000000	/* ns of a lease, at times */
 /* Who sends: a client, to one of these, to queues without a name, to the exclusive one. */
 #define STRESS_PRODUCERS (STRESS_QUEUES + 2)
 #define STRESS_PRIVATELY STRESS_QUEUES
@@ -52,7 +55,7 @@ enum stress_op {
 	STRESS_SETTLE, STRESS_URING_SETTLE, STRESS_SETTLE_AND_FETCH, STRESS_PROBE,
 	STRESS_BROWSE,
 	STRESS_SEND_ONCE, STRESS_TXN, STRESS_REPLY, STRESS_HEAR,
-	STRESS_EXCLUDE, STRESS_POLL, STRESS_REOPEN, STRESS_PURGE,
+	STRESS_EXCLUDE, STRESS_POLL, STRESS_REOPEN, STRESS_ALTER, STRESS_PURGE,
 	STRESS_OPS,
 };
 
@@ -173,6 +176,13 @@ void stress_once(struct stress_client *client);
 /* What @file's leases were. */
 void stress_forget(struct stress_client *client, uint32_t file);
 
+/* policy.c */
+
+/* Of a round of that seed. @heir: a descriptor of the dead letter queue, or -1. */
+void stress_policy(struct weir_policy *policy, uint64_t seed, uint32_t queue, int heir);
+extern const __u64 stress_messages[STRESS_ALL];
+void stress_alter(struct stress_client *client, uint32_t queue);
+
 /* exclusive.c */
 void stress_exclude(struct stress_client *client);
 
@@ -242,10 +252,35 @@ static inline uint32_t stress_when_full(uint64_t seed, uint32_t queue)
 	return queue < sizeof(ways) / sizeof(*ways) ? ways[queue][seed % 4] : WEIR_WHEN_FULL_WAIT;
 }
 
-/* How often a message of @queue may be delivered; 0: any number. */
+/* Whether that is altered, to throw away and back. */
+static inline bool stress_alters_full(uint64_t seed, uint32_t queue)
+{
+	return queue == 3 && seed % 2;
+}
+
+/* Whether others may be thrown away for a message, at some time. */
+static inline bool stress_drops(uint64_t seed, uint32_t queue)
+{
+	return stress_alters_full(seed, queue) ||
+	       stress_when_full(seed, queue) == WEIR_WHEN_FULL_DROP_OLDEST;
+}
+
+/* Its limit is altered, between this and what it was created with. */
+static inline uint64_t stress_least_messages(uint64_t seed, uint32_t queue)
+{
+	return stress_messages[queue] / (stress_alters_full(seed, queue) ? 64 : 2);
+}
+
+/* Whether its leases are altered, to last this long and back. */
+static inline bool stress_hurries(uint64_t seed, uint32_t queue)
+{
+	return queue == STRESS_ONCE && seed % 3 == 0;
+}
+
+/* How often a message of @queue may be delivered at most; 0: any number. */
 static inline uint32_t stress_most(uint32_t queue)
 {
-	return queue ? 0 : 4;
+	return queue ? 0 : 4 + STRESS_SPARED;
 }
 
 /* Whether what is dead is in the dead letter queue. */
@@ -254,10 +289,12 @@ static inline bool stress_mortal(uint32_t queue)
 	return queue < 2;
 }
 
-/* How long a lease of @ns, 0 for the queue's, lasts, for a history. */
-static inline uint32_t stress_time_flags(uint64_t ns)
+/* How long a lease of @ns, 0 for that of @queue, lasts at least, for a history. */
+static inline uint32_t stress_lease_flags(uint64_t seed, uint32_t queue, uint64_t ns)
 {
-	return ns >= WEIR_UNLIMITED ? 0 : history_time_flags(ns ? ns : WEIR_DEFAULT_LEASE);
+	if (!ns)
+		ns = stress_hurries(seed, queue) ? STRESS_HURRY : WEIR_DEFAULT_LEASE;
+	return ns >= WEIR_UNLIMITED ? 0 : history_time_flags(ns);
 }
 
 /* What has not come by then does not come. */

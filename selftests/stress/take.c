@@ -9,7 +9,8 @@ static struct history_record *take_begin(struct stress_client *client, uint32_t 
 	struct history_record record = {
 		.op = HISTORY_TAKE, .target = queue, .file = file, .offset = HISTORY_NOWHERE,
 		.producer = HISTORY_NOBODY, .count = count,
-		.flags = settled ? HISTORY_SETTLED : stress_time_flags(lease_ns),
+		.flags = settled ? HISTORY_SETTLED :
+			 stress_lease_flags(client->stress->seed, queue, lease_ns),
 	};
 
 	return history_begin(&client->log, &record);
