@@ -229,7 +229,8 @@ TEST_F(dead, heir_is_destroyed)
 /* ALTER waits for the message that is being moved, and not for all of them. */
 TEST_F(dead, heir_changes_meanwhile)
 {
-	enum { ROW = 64, COUNT = 320 * ROW };
+	enum { ROW = 64 };
+	const int count = raw_rounds(320) * ROW;
 	char other[WEIR_NAME_SIZE];
 	struct weir_run run;
 	int fd, left, i;
@@ -241,12 +242,12 @@ TEST_F(dead, heir_changes_meanwhile)
 	close(self->letters);
 	close(self->target);
 	ASSERT_EQ(0, raw_destroy_force(self->heir));
-	for (i = 0; i < COUNT; i += ROW) {
+	for (i = 0; i < count; i += ROW) {
 		lease_fill(self->writer, ROW);
 		run = lease_take(self->reader, ROW, 0);
 		ASSERT_EQ(0, policy_term(self->reader, run, NULL, 0));
 	}
-	ASSERT_EQ(COUNT, raw_figure(self->name, "dying"));
+	ASSERT_EQ(count, raw_figure(self->name, "dying"));
 	ASSERT_EQ(0, raw_create(self->heir));
 	self->target = raw_open(self->heir, O_WRONLY);
 	ASSERT_EQ(0, policy_alter(self->name, policy_dead(self->target, 0)));
@@ -255,8 +256,8 @@ TEST_F(dead, heir_changes_meanwhile)
 	left = raw_figure(self->name, "dying");
 	EXPECT_LT(0, left);
 	/* It goes on, and none is lost. */
-	wait_figure(self->name, "dead", COUNT);
-	EXPECT_EQ(COUNT, raw_figure(self->heir, "sent") + raw_figure(other, "sent"));
+	wait_figure(self->name, "dead", count);
+	EXPECT_EQ(count, raw_figure(self->heir, "sent") + raw_figure(other, "sent"));
 	EXPECT_LE(left, raw_figure(other, "sent"));
 	EXPECT_EQ(0, raw_destroy_force(other));
 }

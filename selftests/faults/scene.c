@@ -35,27 +35,88 @@ const char *scene_told(struct scene *scene, __u64 count)
 	return NULL;
 }
 
-const char *scene_begin(struct scene *scene, const struct sequence *sequence)
+const char *right_figures(struct scene *scene, __u64 depth, __u64 leased, __u64 settled)
+{
+	struct weir_info info;
+	int ret = raw_info(scene->name, &info);
+
+	if (ret)
+		return scene_format("info: %d", ret);
+	if (info.depth != depth || info.leased != leased || info.settled != settled)
+		return scene_format("depth %llu leased %llu settled %llu", info.depth, info.leased,
+				    info.settled);
+	return NULL;
+}
+
+/* The queues beside that of the scene. */
+static const char *begin_others(struct scene *scene, const struct sequence *sequence)
 {
 	struct weir_create told = {
 		.type = WEIR_TYPE_QUEUE, .flags = WEIR_CREATE_ANONYMOUS,
 		.policy = { .max_messages = 64, .max_bytes = 1 << 16 },
 	};
+	int ret;
+
+	scene->told = scene->heir = -1;
+	if (sequence->told) {
+		scene->told = raw_ioctl(scene->control, WEIR_IOC_CREATE, &told);
+		if (scene->told < 0)
+			return scene_format("create: %d", scene->told);
+	}
+	if (!sequence->heir)
+		return NULL;
+	ret = raw_create_sized(raw_name(scene->heir_name), 64, 2 << 20);
+	if (ret)
+		return scene_format("create: %d", ret);
+	scene->heir = raw_open(scene->heir_name, O_RDWR | O_NONBLOCK);
+	return scene->heir < 0 ? scene_format("open: %d", scene->heir) : NULL;
+}
+
+static int begin_queue(struct scene *scene, const struct sequence *sequence)
+{
+	struct weir_create create = { .type = WEIR_TYPE_QUEUE, .policy = sequence->policy };
+
+	if (!create.policy.max_messages)
+		create.policy.max_messages = 64;
+	create.policy.max_bytes = 2 << 20;
+	if (create.policy.flags & WEIR_POLICY_DEAD_LETTER)
+		create.policy.dead_letter = scene->heir;
+	raw_set_name(&create, scene->name);
+	return raw_ioctl(scene->control, WEIR_IOC_CREATE, &create);
+}
+
+static bool begin_message(struct scene *scene)
+{
+	struct weir_options options = { .flags = WEIR_OPTION_REPLY, .reply = scene->told };
+	struct weir_message message = {
+		.data = raw_address(scene->bytes), .len = LENGTH,
+		.options = raw_address(&options), .options_len = sizeof(options),
+	};
+	struct weir_send send = { .messages = raw_address(&message), .count = 1 };
+
+	if (scene->told < 0)
+		return raw_write(scene->fd, scene->bytes, LENGTH) == LENGTH;
+	return raw_ioctl(scene->fd, WEIR_IOC_SEND, &send) == 1;
+}
+
+const char *scene_begin(struct scene *scene, const struct sequence *sequence)
+{
 	struct weir_fetch fetch = { 0 };
+	const char *wrong;
 	int i, ret;
 
 	raw_name(scene->name);
 	scene->fd = -1;
-	scene->told = sequence->told ? raw_ioctl(scene->control, WEIR_IOC_CREATE, &told) : -1;
-	if (sequence->told && scene->told < 0)
-		return scene_format("create: %d", scene->told);
 	scene->nr_runs = 0;
+	wrong = begin_others(scene, sequence);
+	if (wrong)
+		return wrong;
 	if (sequence->ring && ring_make(&scene->ring, 4, 0))
 		return "no ring";
 	scene->has_ring = sequence->ring;
 	if (sequence->no_queue)
 		return NULL;
-	ret = raw_create_sized(scene->name, 64, 2 << 20);
+	ret = begin_queue(scene, sequence);
 	if (ret)
 		return scene_format("create: %d", ret);
 	if (!sequence->closed) {
@@ -64,8 +125,8 @@ const char *scene_begin(struct scene *scene, const struct sequence *sequence)
 			return scene_format("open: %d", scene->fd);
 	}
 	for (i = 0; i < sequence->messages; i++)
-		if (raw_write(scene->fd, scene->bytes, LENGTH) != LENGTH)
-			return "write";
+		if (!begin_message(scene))
+			return "send";
 	if (sequence->leased) {
 		if (scene_fetch(scene, &fetch) != sequence->leased)
 			return "fetch";
@@ -96,8 +157,8 @@ const char *scene_unchanged(struct scene *scene, const struct sequence *sequence
 		return scene_nothing(scene);
 	if (ret)
 		return scene_format("info: %d", ret);
-	if (info.sent != info.settled + info.purged + info.depth + info.leased +
-	    info.delayed)
+	if (info.sent != info.settled + info.purged + info.dropped + info.dead + info.depth +
+	    info.leased + info.delayed + info.behind + info.dying)
 		return "the figures do not add up";
 	if (info.waiters)
 		return "somebody waits";
@@ -107,7 +168,12 @@ const char *scene_unchanged(struct scene *scene, const struct sequence *sequence
 		return scene_told(scene, 0);
 	if (sequence->quiet)
 		return NULL;
+	if (memcmp(&info.policy, &before->policy, sizeof(info.policy)) ||
+	    strcmp(info.dead_letter, before->dead_letter))
+		return "another policy";
 	if (info.depth != before->depth || info.leased != before->leased ||
+	    info.behind != before->behind || info.dropped != before->dropped ||
+	    info.dead + info.dying != before->dead + before->dying ||
 	    info.bytes != before->bytes || info.sent != before->sent ||
 	    info.settled != before->settled || info.purged != before->purged)
 		return scene_format("depth %llu leased %llu bytes %llu sent %llu settled %llu",
@@ -130,10 +196,29 @@ static int destroy(const char *name)
 	return ret;
 }
 
-const char *scene_end(struct scene *scene, const struct sequence *sequence)
+/* Emptied, it is in use by nobody. */
+static const char *end_queue(const char *name)
 {
 	struct weir_info info;
 	long ret;
+
+	if (raw_info(name, &info) == -ENOENT)
+		return NULL;
+	ret = raw_purge(name);
+	if (ret < 0)
+		return scene_format("purge: %ld", ret);
+	ret = destroy(name);
+	if (!ret)
+		return NULL;
+	raw_info(name, &info);
+	raw_destroy_force(name);
+	return scene_format("destroy: %ld; depth %llu leased %llu bytes %llu", ret, info.depth,
+			    info.leased, info.bytes);
+}
+
+const char *scene_end(struct scene *scene, const struct sequence *sequence)
+{
+	const char *wrong;
 
 	if (scene->has_ring)
 		ring_end(&scene->ring);
@@ -144,17 +229,10 @@ const char *scene_end(struct scene *scene, const struct sequence *sequence)
 	if (scene->told >= 0)
 		close(scene->told);
 	scene->told = -1;
-	if (raw_info(scene->name, &info) == -ENOENT)
-		return NULL;
-	ret = raw_purge(scene->name);
-	if (ret < 0)
-		return scene_format("purge: %ld", ret);
-	ret = destroy(scene->name);
-	if (ret) {
-		raw_info(scene->name, &info);
-		raw_destroy_force(scene->name);
-		return scene_format("destroy: %ld; depth %llu leased %llu bytes %llu", ret,
-				    info.depth, info.leased, info.bytes);
-	}
-	return NULL;
+	wrong = end_queue(scene->name);
+	if (scene->heir < 0)
+		return wrong;
+	close(scene->heir);
+	scene->heir = -1;
+	return wrong ? wrong : end_queue(scene->heir_name);
 }

@@ -11,6 +11,7 @@
 #define MESSAGES	3	/* that are there when a call is to receive */
 #define LENGTH		100	/* bytes of each */
 #define BATCH		20
+#define FEW		8	/* that fill a queue of that policy */
 #define LARGE		300000
 #define BUFFER		(64 << 10)
 
@@ -18,7 +19,9 @@ struct scene {
 	char name[WEIR_NAME_SIZE];
 	int control;
 	int fd;			/* of the queue; -1: not open */
-	int told;		/* of one for receipts; -1: there is none */
+	int told;		/* of one for receipts and answers; -1: there is none */
+	int heir;		/* of one for the dead; likewise */
+	char heir_name[WEIR_NAME_SIZE];
 	struct ring ring;
 	bool has_ring;
 	bool parked;
@@ -34,13 +37,16 @@ struct scene {
  * @want: the value when nothing fails
  * @partly: it may do less than all, and say so
  * @quiet: what it changes when it fails is within the manual
+ * @told: there is a queue without a name, and messages ask for answers that go there
+ * @heir: there is a dead letter queue, which @policy is to name if that has the flag
  * @call: with faults; once more without, when it failed
  * @verify: after a call that did not fail: NULL, or what is wrong
  */
 struct sequence {
 	const char *name;
 	long want;
-	bool no_queue, closed, partly, quiet, ring, told;
+	bool no_queue, closed, partly, quiet, ring, told, heir;
+	struct weir_policy policy;
 	int messages;
 	int leased;
 	long (*call)(struct scene *scene);
@@ -60,7 +66,30 @@ const char *scene_told(struct scene *scene, __u64 count);
 const char *scene_nothing(struct scene *scene);
 /* What a call that failed has left behind. */
 const char *scene_unchanged(struct scene *scene, const struct sequence *sequence);
+/* Figures after a call that did not fail. */
+const char *right_figures(struct scene *scene, __u64 depth, __u64 leased, __u64 settled);
 long scene_fetch(struct scene *scene, struct weir_fetch *fetch);
 const char *scene_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* together.c */
+long call_create_all(struct scene *scene);
+long call_alter(struct scene *scene);
+long call_txn(struct scene *scene);
+long call_txn_uring(struct scene *scene);
+long call_reply(struct scene *scene);
+long call_producer(struct scene *scene);
+long call_send_ids(struct scene *scene);
+long call_give_up(struct scene *scene);
+long call_browse(struct scene *scene);
+long call_name(struct scene *scene);
+const char *right_altered(struct scene *scene, long value);
+const char *right_txn(struct scene *scene, long value);
+const char *right_replied(struct scene *scene, long value);
+const char *right_ids(struct scene *scene, long value);
+const char *right_behind(struct scene *scene, long value);
+const char *right_dropped(struct scene *scene, long value);
+const char *right_buried(struct scene *scene, long value);
+const char *right_given_up(struct scene *scene, long value);
+const char *right_named(struct scene *scene, long value);
 
 #endif

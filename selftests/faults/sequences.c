@@ -3,20 +3,6 @@
 
 #include "scene.h"
 
-/* Figures after a call that did not fail. */
-static const char *figures(struct scene *scene, __u64 depth, __u64 leased, __u64 settled)
-{
-	struct weir_info info;
-	int ret = raw_info(scene->name, &info);
-
-	if (ret)
-		return scene_format("info: %d", ret);
-	if (info.depth != depth || info.leased != leased || info.settled != settled)
-		return scene_format("depth %llu leased %llu settled %llu", info.depth, info.leased,
-				    info.settled);
-	return NULL;
-}
-
 static long create(struct scene *scene)
 {
 	struct weir_create create = {
@@ -89,6 +75,11 @@ static long send_batch(struct scene *scene)
 	return send_messages(scene, BATCH, LENGTH, false);
 }
 
+static long send_five(struct scene *scene)
+{
+	return send_messages(scene, 5, LENGTH, false);
+}
+
 static long send_large(struct scene *scene)
 {
 	return send_messages(scene, 2, LARGE, false);
@@ -101,7 +92,7 @@ static long send_uring(struct scene *scene)
 
 static const char *sent(struct scene *scene, long value)
 {
-	return figures(scene, value, 0, 0);
+	return right_figures(scene, value, 0, 0);
 }
 
 static const char *sent_and_told(struct scene *scene, long value)
@@ -140,7 +131,7 @@ static long fetch_copied(struct scene *scene)
 
 static const char *leased(struct scene *scene, long value)
 {
-	return figures(scene, 0, MESSAGES, 0);
+	return right_figures(scene, 0, MESSAGES, 0);
 }
 
 static long fetch_settled(struct scene *scene)
@@ -155,7 +146,7 @@ static long fetch_settled(struct scene *scene)
 
 static const char *settled(struct scene *scene, long value)
 {
-	return figures(scene, 0, 0, MESSAGES);
+	return right_figures(scene, 0, 0, MESSAGES);
 }
 
 static long fetch_uring(struct scene *scene)
@@ -210,7 +201,7 @@ static const char *was_read(struct scene *scene, long value)
 {
 	if (memcmp(scene->buffer, scene->bytes, LENGTH))
 		return "other bytes";
-	return figures(scene, MESSAGES - 1, 0, 1);
+	return right_figures(scene, MESSAGES - 1, 0, 1);
 }
 
 /* What was settled before it failed is stale when it is tried once more. */
@@ -259,7 +250,7 @@ static long purge(struct scene *scene)
 
 static const char *purged(struct scene *scene, long value)
 {
-	return figures(scene, 0, 0, 0);
+	return right_figures(scene, 0, 0, 0);
 }
 
 static long destroy(struct scene *scene)
@@ -292,6 +283,8 @@ static long watch(struct scene *scene)
 const struct sequence sequences[] = {
 	{ "create", .no_queue = true, .call = create, .verify = usable },
 	{ "create without a name", .no_queue = true, .call = create_anonymous, .verify = usable },
+	{ "create with all", .no_queue = true, .heir = true, .call = call_create_all,
+	  .verify = usable },
 	{ "open", .closed = true, .call = open_node, .verify = usable },
 	{ "send", .want = 1, .call = send_one, .verify = sent },
 	{ "send a batch", .want = BATCH, .partly = true, .call = send_batch, .verify = sent },
@@ -300,6 +293,20 @@ const struct sequence sequences[] = {
 	  .verify = sent },
 	{ "send with receipts", .want = BATCH, .partly = true, .told = true, .call = send_batch,
 	  .verify = sent_and_told },
+	{ "send with keys", .want = BATCH, .partly = true, .call = send_batch,
+	  .policy.flags = WEIR_POLICY_KEYED, .verify = right_behind },
+	{ "send with ids", .want = BATCH, .partly = true, .call = call_send_ids,
+	  .policy.dedup_count = 100, .verify = right_ids },
+	{ "send where others are dropped", .want = 5, .partly = true, .quiet = true,
+	  .messages = FEW,
+	  .policy = { .max_messages = FEW, .when_full = WEIR_WHEN_FULL_DROP_OLDEST },
+	  .call = send_five, .verify = right_dropped },
+	{ "send where others die", .want = 5, .partly = true, .quiet = true, .messages = FEW,
+	  .heir = true,
+	  .policy = { .max_messages = FEW, .when_full = WEIR_WHEN_FULL_DEAD_LETTER,
+		      .flags = WEIR_POLICY_DEAD_LETTER },
+	  .call = send_five, .verify = right_buried },
+	{ "producer", .call = call_producer },
 	{ "write", .want = 5000, .call = write_one, .verify = written },
 	{ "fetch in place", .want = MESSAGES, .messages = MESSAGES, .call = fetch_in_place,
 	  .verify = leased },
@@ -313,6 +320,19 @@ const struct sequence sequences[] = {
 	{ "read", .want = LENGTH, .messages = MESSAGES, .call = read_one, .verify = was_read },
 	{ "settle", .want = MESSAGES, .messages = MESSAGES, .leased = MESSAGES, .quiet = true,
 	  .call = settle, .verify = settled },
+	{ "give up", .want = MESSAGES, .messages = MESSAGES, .leased = MESSAGES, .quiet = true,
+	  .heir = true, .policy.flags = WEIR_POLICY_DEAD_LETTER, .call = call_give_up,
+	  .verify = right_given_up },
+	{ "reply", .want = 1, .messages = MESSAGES, .leased = MESSAGES, .told = true,
+	  .call = call_reply, .verify = right_replied },
+	{ "transaction", .messages = MESSAGES, .leased = MESSAGES, .told = true,
+	  .call = call_txn, .verify = right_txn },
+	{ "transaction by uring", .messages = MESSAGES, .leased = MESSAGES, .told = true,
+	  .ring = true, .call = call_txn_uring, .verify = right_txn },
+	{ "browse", .want = MESSAGES, .messages = MESSAGES, .call = call_browse },
+	{ "name", .call = call_name, .verify = right_named },
+	{ "alter", .messages = MESSAGES, .heir = true, .call = call_alter,
+	  .verify = right_altered },
 	{ "mmap", .messages = MESSAGES, .call = map },
 	{ "epoll", .want = 1, .messages = MESSAGES, .call = watch },
 	{ "info", .call = info },
