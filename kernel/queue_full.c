@@ -27,6 +27,8 @@
 
 /* Messages that go before others get the lock. */
 #define WEIR_GO_CHUNK 128
+/* And those that are passed over meanwhile, as somebody still reads them. */
+#define WEIR_GO_LOOKS 2048
 
 bool weir_queue_has_room(const struct weir_queue *queue, u64 size)
 {
@@ -62,10 +64,12 @@ static bool weir_queue_look_out(struct weir_queue *queue)
 /* Of what is ready some may still be read, all of it perhaps. Who dies is to be buried. */
 static bool weir_queue_may_let_go(struct weir_queue *queue)
 {
+	u32 looks = 0;
+
 	if (READ_ONCE(queue->when_full) == WEIR_WHEN_FULL_DEAD_LETTER && READ_ONCE(queue->stuck))
 		return false;
 	guard(spinlock)(&queue->lock);
-	return weir_queue_oldest(queue);
+	return weir_queue_oldest(queue, &looks);
 }
 
 static bool weir_queue_may_write(struct weir_queue *queue)
@@ -179,16 +183,22 @@ static bool weir_lack_can_be_met(const struct weir_queue *queue, const struct we
 	return false;
 }
 
+/* Whether the next one is for another hold of the lock. */
+static bool weir_go_is_over(u32 n, u32 looks)
+{
+	return n >= WEIR_GO_CHUNK || looks >= WEIR_GO_LOOKS;
+}
+
 /* Throws away some, until @target is met: how many. */
 static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_target *target, u64 end)
 {
 	struct weir_freed freed = {};
 	struct weir_entry *entry;
-	u32 n;
+	u32 n, looks = 0;
 
 	lockdep_assert_held(&queue->lock);
-	for (n = 0; n < WEIR_GO_CHUNK && !weir_target_met(queue, target, &freed); n++) {
-		entry = weir_queue_oldest(queue);
+	for (n = 0; !weir_go_is_over(n, looks) && !weir_target_met(queue, target, &freed); n++) {
+		entry = weir_queue_oldest(queue, &looks);
 		if (!entry || entry->offset >= end)
 			break;
 		trace_weir_drop(queue, entry);
@@ -208,11 +218,11 @@ static u32 weir_queue_kill_some(struct weir_queue *queue, const struct weir_targ
 {
 	struct weir_freed freed = weir_freed_by_burial(queue);
 	struct weir_entry *entry;
-	u32 n;
+	u32 n, looks = 0;
 
 	lockdep_assert_held(&queue->lock);
-	for (n = 0; n < WEIR_GO_CHUNK && !weir_target_met(queue, target, &freed); n++) {
-		entry = weir_queue_oldest(queue);
+	for (n = 0; !weir_go_is_over(n, looks) && !weir_target_met(queue, target, &freed); n++) {
+		entry = weir_queue_oldest(queue, &looks);
 		if (!entry || entry->offset >= end)
 			break;
 		weir_queue_unlist_next(queue, entry);

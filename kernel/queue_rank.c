@@ -143,17 +143,19 @@ u64 weir_queue_oldest_stamp(const struct weir_queue *queue, u64 now)
 }
 
 /* Of @class the first that nobody reads any more, or NULL; few are looked at. */
-static struct weir_entry *weir_ranked_unpinned(const struct weir_queue *queue, u32 class)
+static struct weir_entry *weir_ranked_unpinned(const struct weir_queue *queue, u32 class,
+					       u32 *looks)
 {
 	struct weir_entry *entry = weir_ranked_from(queue, class);
 	u32 n;
 
 	for (n = 0; n < 64 && entry && weir_entry_class(entry) == class; n++) {
 		if (!entry->pins)
-			return entry;
+			break;
 		entry = weir_ranked(rb_next(&entry->node));
 	}
-	return NULL;
+	*looks += n;
+	return n < 64 && entry && weir_entry_class(entry) == class ? entry : NULL;
 }
 
 static struct weir_entry *weir_older(struct weir_entry *a, struct weir_entry *b)
@@ -162,16 +164,18 @@ static struct weir_entry *weir_older(struct weir_entry *a, struct weir_entry *b)
 }
 
 /* The first that was sent of those of @priority. */
-static struct weir_entry *weir_queue_oldest_of(const struct weir_queue *queue, u32 priority)
+static struct weir_entry *weir_queue_oldest_of(const struct weir_queue *queue, u32 priority,
+					       u32 *looks)
 {
-	struct weir_entry *oldest = priority ? NULL : queue->ready.first;
+	struct weir_entry *again, *oldest = priority ? NULL : queue->ready.first;
 
-	oldest = weir_older(oldest, weir_ranked_unpinned(queue, weir_rank_class(priority, true)));
-	return weir_older(oldest,
-			  weir_ranked_unpinned(queue, weir_rank_class(priority, false)));
+	again = weir_ranked_unpinned(queue, weir_rank_class(priority, true), looks);
+	oldest = weir_older(oldest, again);
+	return weir_older(oldest, weir_ranked_unpinned(queue, weir_rank_class(priority, false),
+						       looks));
 }
 
-struct weir_entry *weir_queue_oldest(const struct weir_queue *queue)
+struct weir_entry *weir_queue_oldest(const struct weir_queue *queue, u32 *looks)
 {
 	struct weir_entry *oldest, *higher;
 	u32 priority = 0;
@@ -180,7 +184,7 @@ struct weir_entry *weir_queue_oldest(const struct weir_queue *queue)
 	if (likely(!queue->ranked.rb_leftmost))
 		return queue->ready.first;
 	for (;;) {
-		oldest = weir_queue_oldest_of(queue, priority);
+		oldest = weir_queue_oldest_of(queue, priority, looks);
 		if (oldest)
 			return oldest;
 		/* All of this priority, if there are any, are still read. */

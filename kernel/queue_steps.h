@@ -480,8 +480,11 @@ void weir_queue_rank(struct weir_queue *queue, struct weir_entry *entry);
 struct weir_entry *weir_queue_next_ranked(const struct weir_queue *queue);
 /* weir_queue_recall_starving() - before the next one is chosen, if there is @starve_after */
 void weir_queue_recall_starving(struct weir_queue *queue);
-/* weir_queue_oldest() - what is to go first, if anything has to, and frees its place; or NULL */
-struct weir_entry *weir_queue_oldest(const struct weir_queue *queue);
+/*
+ * weir_queue_oldest() - what is to go first, if anything has to, and frees its place; or NULL
+ * @looks: raised by how many were passed over, as somebody still reads them
+ */
+struct weir_entry *weir_queue_oldest(const struct weir_queue *queue, u32 *looks);
 /* weir_queue_count_starving() - so many of @priority were taken in a row */
 void weir_queue_count_starving(struct weir_queue *queue, u32 priority, u32 count);
 /*

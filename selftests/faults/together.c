@@ -57,7 +57,8 @@ long call_alter(struct scene *scene)
 {
 	struct weir_alter alter = {
 		.policy = {
-			.max_messages = 32, .max_bytes = 1 << 20, .max_deliveries = 3, .prefetch = 5,
+			.max_messages = 32, .max_bytes = 1 << 20,
+			.max_deliveries = 3, .prefetch = 5,
 			.flags = WEIR_POLICY_DEAD_LETTER, .dead_letter = scene->heir,
 		},
 	};
