@@ -49,9 +49,7 @@
 #include <linux/list.h>
 #include <linux/poll.h>
 #include <linux/rbtree.h>
-#include <linux/refcount.h>
 #include <linux/siphash.h>
-#include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/timekeeping.h>
 #include <linux/wait.h>
@@ -64,6 +62,7 @@
 #include "object.h"
 #include "pool.h"
 #include "queue_park.h"
+#include "queue_who.h"
 #include "wheel.h"
 
 struct weir_address;
@@ -215,14 +214,6 @@ struct weir_queue_file {
 	u32 ending;			/* consumers that ended by death; read without, too */
 	struct rb_root pins;		/* of its consumers */
 	struct list_head let_go;	/* pins no more, to be freed by who let go of them */
-};
-
-/* Who a consumer is; shared by what tells of it. */
-struct weir_who {
-	refcount_t refs;
-	u32 uid;			/* effective, when it began to receive; and the process: */
-	u32 pid;			/* as the initial namespaces number them */
-	char name[WEIR_CONSUMER_NAME_SIZE]; /* "": it has none */
 };
 
 struct weir_consumer {
@@ -385,21 +376,6 @@ int weir_queue_add_consumer(struct weir_queue_file *file);
 
 /* queue_name.c */
 
-/* weir_who_new() - current, without a name, counted; or NULL; may sleep */
-struct weir_who *weir_who_new(void);
-
-static inline struct weir_who *weir_who_get(struct weir_who *who)
-{
-	refcount_inc(&who->refs);
-	return who;
-}
-
-static inline void weir_who_put(struct weir_who *who)
-{
-	if (who && refcount_dec_and_test(&who->refs))
-		kfree(who);
-}
-
 /* weir_queue_name() - current, as a consumer of @file, is called @name; may sleep */
 int weir_queue_name(struct weir_queue_file *file, const char *name);
 
@@ -515,29 +491,6 @@ static inline void weir_queue_take_end(struct weir_queue_file *file,
 	/* What is read in place is its holder's already. */
 	if (take->buffer || unlikely(failed))
 		weir_queue_take_finish(file, take, failed);
-}
-
-/* What a consumer says of messages that it gives up; shared by them. */
-struct weir_reason {
-	refcount_t refs;
-	u32 len;
-	char text[] __counted_by(len);
-};
-
-/* weir_reason_new() - text of user space, counted; NULL for none, or ERR_PTR(); may sleep */
-struct weir_reason *weir_reason_new(const char __user *text, u32 len);
-
-static inline struct weir_reason *weir_reason_get(struct weir_reason *reason)
-{
-	if (reason)
-		refcount_inc(&reason->refs);
-	return reason;
-}
-
-static inline void weir_reason_put(struct weir_reason *reason)
-{
-	if (reason && refcount_dec_and_test(&reason->refs))
-		kfree(reason);
 }
 
 /*
