@@ -117,6 +117,7 @@ struct weir_queue {
 	struct wait_queue_entry watch;	/* with @heads: in the line of writers, always */
 	struct wait_queue_entry lookout; /* in that of readers, if ever: see queue_full.c */
 	struct delayed_work burial;	/* of what is dying */
+	u32 burial_tries;		/* @burial's: in a row, with nothing moved */
 	struct hrtimer timer;		/* for what is first in @wheel */
 	struct work_struct look;	/* goes through what is due */
 	struct work_struct tell;	/* of what is @owed; counted while it is to run */
@@ -172,6 +173,7 @@ struct weir_queue {
 	struct list_head idle_shares;	/* those of which nothing is left */
 	u64 freed;			/* entries, ever; tells that space was freed */
 	u64 arrived;			/* became RANKED, or let go of: see queue_full.c */
+	u32 altered;			/* how often the policy was; tells that it was */
 	u64 consumers;
 	struct weir_wheel wheel;	/* segments in which something is LEASED or DELAYED */
 	u64 timer_at;			/* what @timer is set for; WEIR_NEVER: it is not */

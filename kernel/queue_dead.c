@@ -19,6 +19,8 @@
 #include "trace.h"
 
 #define WEIR_BURY_AGAIN	(HZ / 10)
+/* A jiffy each, while the heir buries others and nothing gets on: a second. */
+#define WEIR_BURY_TRIES	HZ
 
 struct weir_reason *weir_reason_new(const char __user *text, u32 len)
 {
@@ -368,12 +370,16 @@ static void weir_queue_bury_work(struct work_struct *work)
 			ret = weir_dead_bequeath(queue, entry, heir);
 		else
 			weir_dead_discard(queue);
+		if (!ret)
+			queue->burial_tries = 0;
 		cond_resched();
 	}
 	if (!ret)
 		return;
-	/* The heir buries others for it, and gets on with that. */
-	soon = ret == -WEIR_MUST_WAIT && !READ_ONCE(heir->stuck);
+	/* The heir buries others for it, and gets on with that; if it is not for others. */
+	soon = ret == -WEIR_MUST_WAIT && !READ_ONCE(heir->stuck) &&
+	       queue->burial_tries < WEIR_BURY_TRIES;
+	queue->burial_tries += soon;
 	if (!soon)
 		weir_burial_failed(queue);
 	/* Full, or without memory. Where the heir is gone, ALTER goes on. */

@@ -47,12 +47,14 @@ bool weir_lack_is_over(const struct weir_queue *queue, u64 arg)
 {
 	const struct weir_lack *lack = (const void *)(uintptr_t)arg;
 
-	if (READ_ONCE(queue->when_full) != lack->when_full)
+	if (READ_ONCE(queue->altered) != lack->altered)
 		return true;
 	if (lack->pieces ? READ_ONCE(queue->freed) != lack->freed :
 			   weir_lack_has_room(queue, lack))
 		return true;
-	return weir_queue_makes_room(queue) && weir_queue_arrivals(queue) != lack->arrivals;
+	/* What may go does, when what is free and that are enough. */
+	return weir_queue_makes_room(queue) && (weir_queue_arrivals(queue) != lack->arrivals ||
+						READ_ONCE(queue->freed) != lack->left);
 }
 
 /* Whether @queue has a lookout from now on, and had none. */
@@ -84,8 +86,11 @@ bool weir_queue_writable(struct weir_queue *queue, const struct cred *cred)
 		return weir_share_is_writable(queue, __kuid_val(cred->euid));
 	if (weir_queue_may_write(queue))
 		return true;
-	return weir_queue_makes_room(queue) && weir_queue_look_out(queue) &&
-	       weir_queue_may_write(queue);
+	if (!weir_queue_makes_room(queue))
+		return false;
+	/* Whoever set it up, something may have come before he did. */
+	weir_queue_look_out(queue);
+	return weir_queue_may_write(queue);
 }
 
 int weir_queue_wait_for_room(struct weir_queue *queue, weir_ready_t ready, u64 arg,
@@ -165,7 +170,10 @@ static bool weir_lack_can_be_met(const struct weir_queue *queue, const struct we
 	struct rb_node *node;
 
 	/* Meanwhile ALTER has it otherwise; or nothing would do, not even all. */
-	if (queue->when_full != lack->when_full || weir_units(lack->size) > queue->max_units)
+	if (queue->altered != lack->altered || weir_units(lack->size) > queue->max_units)
+		return false;
+	/* Nobody is to die before those who do already are buried. */
+	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER && queue->stuck && queue->nr_dying)
 		return false;
 	if (queue->depth + queue->behind >= WEIR_GO_CHUNK)
 		return true;
@@ -239,8 +247,11 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 {
 	u32 n = 0;
 
-	if (!lack->end)
+	/* What comes from now on may not go, until this is begun again. */
+	if (!lack->end) {
 		lack->end = queue->next_offset;
+		lack->arrivals = weir_queue_arrivals(queue);
+	}
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);
 	if (weir_lack_can_be_met(queue, lack)) {
 		if (!lack->pieces)
@@ -250,7 +261,7 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 		else
 			n = weir_queue_drop_some(queue, &lack->target, lack->end);
 	}
-	lack->arrivals = weir_queue_arrivals(queue);
+	lack->left = queue->freed;
 	return n;
 }
 
@@ -314,10 +325,11 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 		return -EAGAIN;
 	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER) {
 		ret = weir_queue_bury_for(queue, messages + rest->done, messages + count, lack);
-		if (ret)
+		if (ret && ret != -EAGAIN)
 			return ret;
+		/* Some may be buried, though not all. */
 		all = weir_queue_try_reserve(queue, messages, count, drafts, rest, false);
-		return all ? count : 0;
+		return all ? count : ret;
 	}
 	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)
 		return -EAGAIN;

@@ -87,6 +87,8 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	queue->limit_units = queue->max_units;
 	if (policy->flags & WEIR_POLICY_FAIR_SHARE)
 		queue->limit_messages = 0;
+	/* Pairs with weir_queue_altered_by(): who has this has all of it. */
+	smp_store_release(&queue->altered, queue->altered + 1);
 }
 
 void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)

@@ -81,6 +81,7 @@ static int weir_queue_grow(struct weir_queue *queue, const struct weir_rest *res
 static void weir_lack_begin(const struct weir_queue *queue, const struct weir_message *next,
 			    struct weir_rest *rest, struct weir_lack *lack)
 {
+	lack->altered = weir_queue_altered_by(queue);
 	lack->when_full = READ_ONCE(queue->when_full);
 	lack->pieces = rest->stop != WEIR_FULL;
 	lack->size = weir_message_size(next);
@@ -144,6 +145,10 @@ static int weir_queue_reserve_later(struct weir_queue *queue,
 		if (ret)
 			break;
 		waited = true;
+		/* It was altered: for this one there never is room. */
+		ret = -EMSGSIZE;
+		if (lack->size > READ_ONCE(queue->max_size))
+			break;
 		ret = count;
 		if (weir_queue_try_again(queue, messages, count, drafts, rest, lack))
 			break;

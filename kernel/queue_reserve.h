@@ -177,12 +177,14 @@ struct weir_lack {
 	struct weir_share *share;	/* what he has; or NULL: that does not matter */
 	bool elsewhere;			/* he does not wait here, not even for a burial */
 	bool spares;			/* nothing goes for him */
-	u32 when_full;			/* as the queue had it */
+	u32 when_full;			/* as the queue had it, */
+	u32 altered;			/* and its @altered before that */
 	bool pieces;			/* there is room, in pieces that are too small */
 	u64 size;			/* of the next message, in bytes */
 	u64 freed;			/* queue->freed when the pieces were looked at */
 	u64 end;			/* what was sent before it may go; 0: not yet known */
-	u64 arrivals;			/* when nothing, or nothing more, might go */
+	u64 arrivals;			/* when that was found out */
+	u64 left;			/* queue->freed when nothing, or nothing more, might go */
 	/* Where what goes is buried: */
 	struct weir_target target;	/* what is to be */
 	bool credited;			/* what others let die was waited for */

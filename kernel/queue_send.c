@@ -472,7 +472,7 @@ int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __u
 	u32 done = 0;
 	int ret;
 
-	room->when_full = READ_ONCE(queue->when_full);
+	room->altered = weir_queue_altered_by(queue);
 	room->freed = READ_ONCE(queue->freed);
 	room->arrivals = weir_queue_arrivals(queue);
 	while (done < count) {

@@ -249,7 +249,7 @@ u64 weir_queue_commit_drafts(struct weir_queue *queue, struct weir_chain *drafts
 struct weir_room {
 	struct weir_queue *queue;	/* it */
 	bool elsewhere;			/* in: not even a burial is waited for here */
-	u32 when_full;			/* how it was then */
+	u32 altered;			/* its @altered then, or before */
 	u64 freed;			/* its @freed when that was found out, or before */
 	u64 arrivals;			/* likewise */
 	u64 messages;			/* with those of a share twice, all but the last; */
@@ -273,6 +273,13 @@ int weir_queue_draft_all(struct weir_queue *queue, const struct weir_message __u
 static inline u64 weir_queue_arrivals(const struct weir_queue *queue)
 {
 	return READ_ONCE(queue->next_offset) + READ_ONCE(queue->arrived);
+}
+
+/* How often it was altered; what of its policy is read from now on is not older. */
+static inline u32 weir_queue_altered_by(const struct weir_queue *queue)
+{
+	/* Pairs with weir_policy_apply(). */
+	return smp_load_acquire(&queue->altered);
 }
 
 /* weir_queue_makes_room() - others may go, if the queue has it so */

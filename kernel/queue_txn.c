@@ -237,11 +237,10 @@ static bool weir_room_is_there(const struct weir_queue *queue, u64 arg)
 {
 	const struct weir_room *room = (const void *)(uintptr_t)arg;
 
-	if (READ_ONCE(queue->when_full) != room->when_full)
+	if (READ_ONCE(queue->altered) != room->altered)
 		return true;
-	if (weir_queue_makes_room(queue) && weir_queue_arrivals(queue) != room->arrivals &&
-	    READ_ONCE(queue->held) + room->messages <=
-	    READ_ONCE(queue->max_messages) + READ_ONCE(queue->depth))
+	if (weir_queue_makes_room(queue) && (weir_queue_arrivals(queue) != room->arrivals ||
+					     READ_ONCE(queue->freed) != room->freed))
 		return true;
 	if (room->share)
 		return READ_ONCE(queue->freed) != room->freed &&
@@ -280,6 +279,9 @@ static int weir_txn_prepare(struct weir_deeds *all, struct weir_room *room,
 		/* What does not do for this one may do for the next. */
 		if (waited)
 			weir_queue_wake_writers(waited);
+		/* What two of them give back in vain is news to each other, for ever. */
+		if (waited && weir_queue_makes_room(room->queue))
+			schedule_timeout_interruptible(1);
 		waited = room->queue;
 		ret = weir_txn_wait(room, patience);
 		/* There may be room again and again, and each time somebody is quicker. */

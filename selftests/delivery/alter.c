@@ -132,6 +132,47 @@ TEST_F(queue, makes_room)
 	EXPECT_EQ(0, proc_wait(child));
 }
 
+TEST_F(queue, makes_room_for_a_transaction)
+{
+	struct weir_message message = { .data = raw_address("x"), .len = 1 };
+	struct weir_part part = { .items = raw_address(&message), .count = 1 };
+	struct weir_txn txn = { .parts = raw_address(&part), .count = 1, .timeout_ns = -1 };
+	struct weir_policy policy = { .max_messages = 1 };
+	pid_t child;
+
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	lease_fill(self->writer, 1);
+	child = proc_fork();
+	if (!child) {
+		part.fd = raw_open(self->name, O_WRONLY);
+		_exit(door_command(part.fd, WEIR_IOC_TXN, &txn) != 0);
+	}
+	wait_waiters(self->name, 1);
+	policy.max_messages = 2;
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	EXPECT_EQ(0, proc_wait(child));
+	EXPECT_EQ(2, raw_figure(self->name, "depth"));
+}
+
+/* For what waits, there is no room any more, ever. */
+TEST_F(queue, too_large_by_then)
+{
+	static char bytes[16384];
+	struct weir_policy policy = { .max_messages = 1 };
+	pid_t child;
+
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	lease_fill(self->writer, 1);
+	child = proc_fork();
+	if (!child)
+		_exit(raw_write(raw_open(self->name, O_WRONLY), bytes, sizeof(bytes)) !=
+		      -EMSGSIZE);
+	wait_waiters(self->name, 1);
+	policy.max_bytes = 2 * sizeof(bytes);
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	EXPECT_EQ(0, proc_wait(child));
+}
+
 /* Leases that begin from now on, and those that are extended. */
 TEST_F(queue, leases)
 {

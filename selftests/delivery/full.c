@@ -421,6 +421,31 @@ TEST_F(queue, waits_for_what_arrives)
 	}
 }
 
+/* What is settled makes room, with what may go, though neither would do. */
+TEST_F(queue, waits_for_what_is_settled)
+{
+	enum { SIZE = 4096, COUNT = 15 };
+	struct weir_policy policy = full_policy(DROPS, 0);
+	struct weir_run run;
+	pid_t sender;
+	int i;
+
+	policy.max_bytes = (COUNT + 1) * SIZE;
+	ASSERT_EQ(0, policy_remake(self, policy));
+	for (i = 0; i < COUNT; i++)
+		ASSERT_EQ(1, full_send_sized(self->writer, SIZE));
+	run = lease_take(self->reader, COUNT - 1, LEASE_LONG);
+	ASSERT_EQ(COUNT - 1, run.count);
+	sender = proc_fork();
+	if (!sender)
+		_exit(full_send_sized(raw_open(self->name, O_WRONLY), 4 * SIZE) != 1);
+	wait_waiters(self->name, 1);
+	run.count = 2;
+	ASSERT_EQ(0, lease_end(self->reader, run, WEIR_ACK, 0));
+	EXPECT_EQ(0, proc_wait(sender));
+	EXPECT_EQ(1, raw_figure(self->name, "dropped"));
+}
+
 struct slow {
 	int fd;
 	const char *bytes;

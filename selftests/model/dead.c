@@ -174,7 +174,19 @@ static void tick(void)
 	nanosleep(&time, NULL);
 }
 
-/* All of @heir, and how many of each queue were buried, at one moment. */
+/* What goes for a letter has gone a moment before the letter is there. */
+static bool is_written(const struct queue *heir, const struct weir_info *info)
+{
+	if (info->drafts == heir->owed)
+		return true;
+	tick();
+	return false;
+}
+
+/*
+ * All of @heir, and how many of each queue were buried, at one moment, when no letter is on
+ * the way.
+ */
 static void snapshot(const struct queue *heir, struct weir_info *info, __u64 dead[QUEUES])
 {
 	struct weir_info other;
@@ -194,7 +206,7 @@ static void snapshot(const struct queue *heir, struct weir_info *info, __u64 dea
 			dead[i] = other.dead;
 		}
 		get_info(heir, info);
-	} while (info->sent != sent);
+	} while (info->sent != sent || !is_written(heir, info));
 }
 
 /* One that died in @queue is buried, and has gone from there: any of those that were first. */
