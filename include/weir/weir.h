@@ -38,7 +38,10 @@
  * without limit, WEIR_NOW (0) not at all. A call that waited for nothing is
  * -EAGAIN after WEIR_NOW and -ETIMEDOUT after more; a signal that has a handler
  * ends a wait with -EINTR, though one installed with SA_RESTART need not. On a
- * descriptor with O_NONBLOCK nothing ever waits.
+ * descriptor with O_NONBLOCK nothing ever waits. But a full queue may be told otherwise
+ * (enum weir_when_full): where it rejects, it is -EAGAIN at once, whatever the time to
+ * wait; where others die for a message, who sends waits until they are moved, whatever
+ * his time and his descriptor say, or until a signal.
  *
  * Threads. The library has no state of its own, starts no threads and installs
  * no signal handlers; a wait that takes several system calls holds signals back

@@ -85,11 +85,11 @@ test_bad_numbers() {
 test_says_what() {
 	weir queue create q
 	status 2 weir queue create r --bytes 1
-	said "^weir: queue 'r': a number is out of range; see: weir help limits"
+	said "^weir: queue 'r': a number is out of range, or"
 	status 2 weir queue create r --priorities 33
 	said "a number is out of range"
 	status 2 weir queue alter q --messages 65537
-	said "^weir: queue 'q': a number is out of range; see: weir help limits"
+	said "^weir: queue 'q': a number is out of range, or"
 	status 2 weir queue create .r --bytes 1
 	said "^weir: queue '.r': that is no name; see: weir help names"
 	status 2 weir send q x --priority 3

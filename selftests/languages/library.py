@@ -6,16 +6,16 @@ import ctypes
 import json
 import os
 import sys
-from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint16
-from ctypes import c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_int64, c_size_t, c_uint, c_uint8
+from ctypes import c_uint16, c_uint32, c_uint64, c_void_p
 
 
 class View(ctypes.Structure):
     """struct weir_view, and struct weir_desc with which it begins"""
     _fields_ = [("offset", c_uint64), ("pos", c_uint64), ("stamp_ns", c_uint64),
                 ("len", c_uint32), ("headers_len", c_uint32), ("key_len", c_uint16),
-                ("priority", c_uint16), ("deliveries", c_uint32), ("uid", c_uint32),
-                ("gid", c_uint32), ("pid", c_uint32), ("slot", c_uint32),
+                ("priority", c_uint8), ("flags", c_uint8), ("deliveries", c_uint32),
+                ("uid", c_uint32), ("gid", c_uint32), ("pid", c_uint32), ("slot", c_uint32),
                 ("first_ns", c_uint64), ("data", c_void_p), ("key", c_void_p),
                 ("headers", c_void_p)]
 

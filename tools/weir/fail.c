@@ -115,8 +115,8 @@ enum status fail_limits(const char *name, int ret)
 {
 	if (ret != -EINVAL || !is_name(name))
 		return fail_control(name, ret);
-	fprintf(stderr, "weir: queue '%s': a number is out of range; see: weir help limits\n",
-		name);
+	fprintf(stderr, "weir: queue '%s': a number is out of range, or something does not go "
+		"together; see: weir help limits\n", name);
 	return USAGE;
 }
 

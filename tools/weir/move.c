@@ -233,7 +233,7 @@ static enum status move_to(struct mover *mover, struct target *target,
 			patience = WEIR_NOW;
 		} else if ((ret == -EAGAIN || ret == -EMSGSIZE) && some > 1) {
 			some /= 2;
-		} else if (ret == -EAGAIN) {
+		} else if (ret == -EAGAIN && patience == WEIR_NOW) {
 			if (!target->has_waited)
 				fprintf(stderr,
 					"weir: queue '%s': full; waiting for room\n",

@@ -151,9 +151,9 @@ const struct verb verbs[] = {
 		.text =
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
 "--messages, --bytes and --dedup-count go up to what the queue was created with; 0\n"
-"is none for --max-deliveries, --backoff, --ttl, --starve-after, --dedup-time,\n"
-"--dedup-count and --prefetch. --no-dead-letter and --no-discard need\n"
-"--max-deliveries 0, if there is a maximum.\n",
+"is none for --max-deliveries, --backoff, --ttl, --starve-after and --prefetch, and\n"
+"--dedup-time 0 --dedup-count 0 knows no ids. --no-dead-letter and --no-discard need\n"
+"--max-deliveries 0, if there is a maximum, and not --when-full dead-letter.\n",
 	}, {
 		.object = "queue", .name = "move", .words = "FROM TO",
 		.least = 2, .most = 2, .takes_queue = true, .run = queue_move,
@@ -162,7 +162,7 @@ const struct verb verbs[] = {
 		.text =
 "Moves the messages that are ready now, in their order, and says how many. Key,\n"
 "headers and priority stay as they are; the sender is you. Waits while TO is full,\n"
-"and says so. However it ends, each message is in one of the two queues.\n",
+"and says so, unless TO rejects. However it ends, each message is in one of the two queues.\n",
 	}, {
 		.object = "queue", .name = "redrive", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_redrive,
@@ -284,7 +284,7 @@ const unsigned int nr_verbs = ARRAY_SIZE(verbs);
 const struct topic topics[] = {
 	{ "names", "what a queue may be called",
 "1 to 249 characters of A-Z a-z 0-9 . _ - of which the first is none of . and -\n"
-"For send and recv a word with a / in it is the path of a queue's node.\n" },
+"Where a queue is opened, a word with a / in it is the path of its node.\n" },
 	{ "sizes", "how sizes and durations are written",
 "A size is a number of bytes, or one followed by K, M or G (of 1024).\n"
 "A duration is a number followed by ns, us, ms, s, m, h or d. A lease may also\n"
