@@ -87,13 +87,19 @@ static void do_plain(const char *object)
 static void look_around(struct weir_queue *queue)
 {
 	struct weir_version version;
+	struct weir_caller *caller;
+	struct weir_queue *other;
 	struct weir_info info;
 
 	need(!weir_queue_info(queue, &info, sizeof(info)));
 	need(info.depth == INMATE_MESSAGES);
 	need(weir_version(&version, sizeof(version)) == -ENODEV);
 	need(weir_create("more", NULL) == -ENODEV);
+	need(weir_alter(info.name, &info.policy) == -ENODEV);
+	need(weir_purge(info.name, NULL) == -ENODEV);
 	need(weir_destroy(info.name, 0) == -ENODEV);
+	need(weir_queue_anonymous(NULL, NULL, &other) == -ENODEV);
+	need(weir_caller_new(queue, NULL, &caller) == -ENODEV);
 	need(weir_info(info.name, &info, sizeof(info)) < 0);
 }
 

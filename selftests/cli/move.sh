@@ -67,6 +67,16 @@ test_no_room() {
 	equal depth 2 "$(figure a depth)"
 }
 
+# It does not wait where nobody does.
+test_rejected() {
+	weir queue create a
+	weir queue create b --messages 1 --when-full reject
+	seq 3 | weir send a
+	status 5 weir queue move a b
+	equal moved 1 "$(cat out)"
+	equal depth 2 "$(figure a depth)"
+}
+
 test_refused() {
 	weir queue create a
 	weir send a x

@@ -115,41 +115,56 @@ TEST_F(queue, not_above_creation)
 	EXPECT_EQ(0, policy_alter(self->name, policy));
 }
 
-/* Who waits for room is told that there is more. */
-TEST_F(queue, makes_room)
+/* A child that waits for room, in the way of @send, and ends with whether that was right. */
+static pid_t waits_for_room(FIXTURE_DATA(queue) *self, bool (*send)(int fd))
 {
-	struct weir_policy policy = { .max_messages = 1 };
 	pid_t child;
 
-	ASSERT_EQ(0, policy_alter(self->name, policy));
+	if (policy_alter(self->name, (struct weir_policy){ .max_messages = 1 }))
+		return -1;
 	lease_fill(self->writer, 1);
 	child = proc_fork();
 	if (!child)
-		_exit(raw_write(raw_open(self->name, O_WRONLY), "x", 1) != 1);
+		_exit(!send(raw_open(self->name, O_WRONLY)));
 	wait_waiters(self->name, 1);
-	policy.max_messages = 2;
-	ASSERT_EQ(0, policy_alter(self->name, policy));
+	return child;
+}
+
+static bool sends_one(int fd)
+{
+	return raw_write(fd, "x", 1) == 1;
+}
+
+static bool sends_in_a_transaction(int fd)
+{
+	struct weir_message message = { .data = raw_address("x"), .len = 1 };
+	struct weir_part part = { .fd = fd, .items = raw_address(&message), .count = 1 };
+	struct weir_txn txn = { .parts = raw_address(&part), .count = 1, .timeout_ns = -1 };
+
+	return door_command(fd, WEIR_IOC_TXN, &txn) == 0;
+}
+
+static bool is_too_large(int fd)
+{
+	static char bytes[16384];
+
+	return raw_write(fd, bytes, sizeof(bytes)) == -EMSGSIZE;
+}
+
+/* Who waits for room is told that there is more. */
+TEST_F(queue, makes_room)
+{
+	pid_t child = waits_for_room(self, sends_one);
+
+	ASSERT_EQ(0, policy_alter(self->name, (struct weir_policy){ .max_messages = 2 }));
 	EXPECT_EQ(0, proc_wait(child));
 }
 
 TEST_F(queue, makes_room_for_a_transaction)
 {
-	struct weir_message message = { .data = raw_address("x"), .len = 1 };
-	struct weir_part part = { .items = raw_address(&message), .count = 1 };
-	struct weir_txn txn = { .parts = raw_address(&part), .count = 1, .timeout_ns = -1 };
-	struct weir_policy policy = { .max_messages = 1 };
-	pid_t child;
+	pid_t child = waits_for_room(self, sends_in_a_transaction);
 
-	ASSERT_EQ(0, policy_alter(self->name, policy));
-	lease_fill(self->writer, 1);
-	child = proc_fork();
-	if (!child) {
-		part.fd = raw_open(self->name, O_WRONLY);
-		_exit(door_command(part.fd, WEIR_IOC_TXN, &txn) != 0);
-	}
-	wait_waiters(self->name, 1);
-	policy.max_messages = 2;
-	ASSERT_EQ(0, policy_alter(self->name, policy));
+	ASSERT_EQ(0, policy_alter(self->name, (struct weir_policy){ .max_messages = 2 }));
 	EXPECT_EQ(0, proc_wait(child));
 	EXPECT_EQ(2, raw_figure(self->name, "depth"));
 }
@@ -157,19 +172,10 @@ TEST_F(queue, makes_room_for_a_transaction)
 /* For what waits, there is no room any more, ever. */
 TEST_F(queue, too_large_by_then)
 {
-	static char bytes[16384];
-	struct weir_policy policy = { .max_messages = 1 };
-	pid_t child;
+	pid_t child = waits_for_room(self, is_too_large);
+	const struct weir_policy small = { .max_messages = 1, .max_bytes = 32768 };
 
-	ASSERT_EQ(0, policy_alter(self->name, policy));
-	lease_fill(self->writer, 1);
-	child = proc_fork();
-	if (!child)
-		_exit(raw_write(raw_open(self->name, O_WRONLY), bytes, sizeof(bytes)) !=
-		      -EMSGSIZE);
-	wait_waiters(self->name, 1);
-	policy.max_bytes = 2 * sizeof(bytes);
-	ASSERT_EQ(0, policy_alter(self->name, policy));
+	ASSERT_EQ(0, policy_alter(self->name, small));
 	EXPECT_EQ(0, proc_wait(child));
 }
 

@@ -230,6 +230,21 @@ TEST_F(dead, chain_is_waited_for)
 	EXPECT_EQ(0, raw_destroy_force(last));
 }
 
+/* While those who die cannot be buried, nobody dies besides, however many are sent. */
+TEST_F(dead, spares_others_when_stuck)
+{
+	const struct weir_policy tiny = { .max_messages = 1 };
+
+	ASSERT_EQ(0, remake_dead(self, 4, tiny));
+	ASSERT_EQ(5, full_send(self->writer, 5));
+	EXPECT_EQ(-EAGAIN, full_send_batch(self->writer, 1, 0));
+	EXPECT_EQ(-EAGAIN, full_send_batch(self->writer, 3, 0));
+	EXPECT_EQ(1, raw_figure(self->name, "dying"));
+	EXPECT_EQ(3, raw_figure(self->name, "depth"));
+	ASSERT_TRUE(letter_is(self, 0));
+	wait_figure(self->name, "dying", 0);
+}
+
 /* For a letter that has never room nothing goes. */
 TEST_F(dead, too_large_for_its_heir)
 {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Calls that are about more than one queue, or about what a queue is. */
+#include "../proc.h"
 #include "scene.h"
 
 static const char *info_of(struct scene *scene, int fd, struct weir_info *info)
@@ -27,15 +28,9 @@ static const char *gets(struct scene *scene, int fd, __u64 depth)
 {
 	struct weir_info info;
 	const char *wrong;
-	int i;
 
-	for (i = 0; i < 500; i++) {
-		wrong = info_of(scene, fd, &info);
-		if (wrong || info.depth == depth)
-			return wrong;
-		usleep(10000);
-	}
-	return scene_format("depth %llu there", info.depth);
+	wait_until((wrong = info_of(scene, fd, &info)) || info.depth == depth);
+	return wrong;
 }
 
 long call_create_all(struct scene *scene)

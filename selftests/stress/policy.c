@@ -41,7 +41,7 @@ void stress_policy(struct weir_policy *policy, uint64_t seed, uint32_t queue, in
 	}
 }
 
-/* Mostly to what is far below what it holds, or back. */
+/* Mostly to less than it holds, for it is full. */
 static void alter_limits(struct stress_client *client, struct weir_policy *policy,
 			 uint32_t queue)
 {

@@ -162,7 +162,8 @@ const struct verb verbs[] = {
 		.text =
 "Moves the messages that are ready now, in their order, and says how many. Key,\n"
 "headers and priority stay as they are; the sender is you. Waits while TO is full,\n"
-"and says so, unless TO rejects. However it ends, each message is in one of the two queues.\n",
+"and says so, unless TO rejects. However it ends, each message is in one of the two\n"
+"queues.\n",
 	}, {
 		.object = "queue", .name = "redrive", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_redrive,

@@ -413,9 +413,9 @@ struct weir_purge {
  * WEIR_IOC_ALTER, on control: changes the policy, all of it, from now on: what INFO
  * told, with what is to be different; a dead letter queue is to be named again. Not
  * above the max_messages, max_bytes and dedup_count that the queue was created with
- * (EINVAL);
- * below what it holds now it takes no more until it is under them. Only for the
- * object's creator and CAP_SYS_ADMIN.
+ * (EINVAL); below what it holds now it takes no more until it is under them, and a message
+ * that waits and is too large from then on is EMSGSIZE. Only for the object's creator and
+ * CAP_SYS_ADMIN.
  */
 struct weir_alter {
 	char	name[WEIR_NAME_SIZE];
