@@ -138,13 +138,28 @@ static u32 weir_pool_find(const struct weir_pool *pool, u32 pages, u32 wanted, u
 	return WEIR_NOT_YET;
 }
 
+/*
+ * Of a page that nobody else holds the cursor goes back to the beginning. So it keeps none
+ * from who looks for many side by side: that page becomes free with what is in it.
+ */
+static void weir_pool_rewind(struct weir_pool *pool)
+{
+	u32 page = pool->cursor / WEIR_PAGE_UNITS;
+
+	if (pool->cursor % WEIR_PAGE_UNITS && *weir_pool_live(pool, page) == 1) {
+		pool->cursor = page * WEIR_PAGE_UNITS;
+		weir_pool_drop(pool, page, 1);
+	}
+}
+
 u32 weir_pool_take_pages(struct weir_pool *pool, u32 units, u32 *seek)
 {
-	u32 room = -pool->cursor % WEIR_PAGE_UNITS;
-	u32 pages, page;
+	u32 room, pages, page;
 
 	if (!units)
 		return 0;
+	weir_pool_rewind(pool);
+	room = -pool->cursor % WEIR_PAGE_UNITS;
 	pages = pool->nr_blocks * WEIR_BLOCK_PAGES;
 	pool->low = find_next_zero_bit(pool->used, pages, pool->low);
 	if (units > room) {

@@ -206,11 +206,14 @@ static struct weir_queue *weir_queue_set_dead(struct weir_queue *queue)
 
 void weir_queue_drop(struct weir_queue *queue)
 {
+	struct weir_instance *instance = queue->object.instance;
 	struct weir_queue *heir;
 
+	mutex_lock(&instance->lock);
 	spin_lock(&queue->lock);
 	heir = weir_queue_set_dead(queue);
 	spin_unlock(&queue->lock);
+	mutex_unlock(&instance->lock);
 	/* Whoever has a node of its number may have opened it for a moment. */
 	weir_line_wake_all(&queue->readers);
 	weir_line_wake_all(&queue->writers);

@@ -276,21 +276,23 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 		READ_ONCE(queue->units) <= lack->target.units);
 }
 
-/* Lets others die for messages from @next on: whether a burial is to be waited for. */
-static bool weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
-				const struct weir_message *end, struct weir_lack *lack)
+/*
+ * Lets others die for messages from @next on: 1, their burial is to be waited for, or that
+ * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may. If somebody
+ * else is quicker when they are buried it is done again, for then he got on.
+ */
+static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
+			       const struct weir_message *end, struct weir_lack *lack)
 {
-	bool none;
+	const struct weir_freed none = {};
 
 	guard(spinlock)(&queue->lock);
-	none = !weir_queue_let_go(queue, next, end, lack);
-	/* What dies otherwise is waited for, but not again and again. */
-	if (none && (lack->credited || !queue->nr_dying))
-		return false;
-	lack->credited = none;
+	weir_queue_let_go(queue, next, end, lack);
+	if (!queue->nr_dying)
+		return weir_target_met(queue, &lack->target, &none) ? 0 : -EAGAIN;
 	lack->dead_letters = queue->dead_letters + queue->nr_dying;
 	lack->burials_failed = queue->burials_failed;
-	return true;
+	return 1;
 }
 
 /* As weir_queue_make_room(), where what goes is buried. */
@@ -300,8 +302,11 @@ static int weir_queue_bury_for(struct weir_queue *queue, const struct weir_messa
 	struct weir_patience until = { .timeout_ns = -1, .elsewhere = lack->elsewhere };
 	int ret;
 
-	if (!weir_queue_kill_for(queue, next, end, lack))
-		return weir_queue_look_out(queue) ? 0 : -EAGAIN;
+	ret = weir_queue_kill_for(queue, next, end, lack);
+	if (ret < 0)
+		return weir_queue_look_out(queue) ? 0 : ret;
+	if (!ret)
+		return 0;
 	/* At once, even if it has failed not long ago. */
 	weir_queue_bury(queue);
 	ret = weir_queue_wait(queue, &queue->writers, weir_lack_is_buried, (uintptr_t)lack,
@@ -329,17 +334,21 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 			return ret;
 		/* Some may be buried, though not all. */
 		all = weir_queue_try_reserve(queue, messages, count, drafts, rest, false);
-		return all ? count : ret;
+		cond_resched();
+		if (all)
+			return count;
+		/* It may have ended for something else than want of room. */
+		return weir_rest_lacks_room(rest) ? ret : 0;
 	}
 	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)
 		return -EAGAIN;
 	spin_lock(&queue->lock);
 	n = weir_queue_let_go(queue, messages + rest->done, messages + count, lack);
-	if (n)
-		all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, false);
+	/* Also if nothing went: there may be room by now. */
+	all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, false);
 	spin_unlock(&queue->lock);
-	/* Nothing went. From now on it is told of what arrives, so it has to look again. */
-	if (!n)
+	/* From now on it is told of what arrives, so it has to look again. */
+	if (!n && !all && weir_rest_lacks_room(rest))
 		return weir_queue_look_out(queue) ? 0 : -EAGAIN;
 	/* There may be more room than it takes, and another one of a key to be delivered. */
 	weir_queue_wake_writers(queue);

@@ -62,13 +62,13 @@ static int weir_queue_grow_pool(struct weir_queue *queue)
 /* Does something about what stopped a try: 0, -EAGAIN, there is no room, or -errno. */
 static int weir_queue_grow(struct weir_queue *queue, const struct weir_rest *rest)
 {
-	switch (rest->stop) {
-	case WEIR_FULL:
+	if (weir_rest_lacks_room(rest))
 		return -EAGAIN;
+	switch (rest->stop) {
 	case WEIR_NO_SLOT:
-		return rest->most ? -EAGAIN : weir_queue_grow_index(queue);
+		return weir_queue_grow_index(queue);
 	case WEIR_NO_PLACE:
-		return rest->most ? -EAGAIN : weir_queue_grow_pool(queue);
+		return weir_queue_grow_pool(queue);
 	case WEIR_SEEKING:
 		cond_resched();
 		return fatal_signal_pending(current) ? -EINTR : 0;
@@ -110,7 +110,6 @@ static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_mes
 	int ret;
 
 	lack->end = 0;
-	lack->credited = false;
 	do {
 		ret = weir_queue_grow(queue, rest);
 		if (ret == -EAGAIN) {

@@ -115,6 +115,13 @@ struct weir_rest {
 	u64 freed;			/* queue->freed when that search began */
 };
 
+/* weir_rest_lacks_room() - nothing but that others go will help */
+static inline bool weir_rest_lacks_room(const struct weir_rest *rest)
+{
+	return rest->stop == WEIR_FULL ||
+	       (rest->most && (rest->stop == WEIR_NO_SLOT || rest->stop == WEIR_NO_PLACE));
+}
+
 /* An attempt stopped, as @rest says: the rest of what it left. Under the lock. */
 static inline void weir_queue_note_rest(const struct weir_queue *queue, struct weir_rest *rest,
 					bool goes_on)
@@ -187,7 +194,6 @@ struct weir_lack {
 	u64 left;			/* queue->freed when nothing, or nothing more, might go */
 	/* Where what goes is buried: */
 	struct weir_target target;	/* what is to be */
-	bool credited;			/* what others let die was waited for */
 	u64 dead_letters;		/* queue->dead_letters when all is buried */
 	u32 burials_failed;		/* queue->burials_failed before that */
 };

@@ -74,6 +74,7 @@ test_rejected() {
 	seq 3 | weir send a
 	status 5 weir queue move a b
 	equal moved 1 "$(cat out)"
+	! grep -q waiting err || fail "it says that it waits"
 	equal depth 2 "$(figure a depth)"
 }
 

@@ -246,6 +246,7 @@ test_when_full() {
 	status 0 weir queue alter q --when-full reject
 	equal when_full reject "$(weir -j queue show q | field when_full)"
 	status 5 weir send q a b c
+	! grep -q waiting err || fail "it says that it waits"
 	equal left "a b" "$(weir recv q | xargs)"
 	status 0 weir queue alter q --lease 1s
 	equal when_full reject "$(weir queue show q | sed -n 's/^when_full  *//p')"

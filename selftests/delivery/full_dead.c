@@ -298,15 +298,37 @@ TEST_F(dead, write_of_a_ring)
 
 enum { SENDERS = 3, EACH = 1000 };
 
-static _Noreturn void send_each(const char *name, int count)
+static _Noreturn void send_each(const char *name, int count, __s64 timeout_ns)
 {
 	int fd = raw_open(name, O_WRONLY);
 
 	while (count--) {
-		if (full_send_batch(fd, 1, -1) != 1)
+		if (full_send_batch(fd, 1, timeout_ns) != 1)
 			_exit(1);
 	}
 	_exit(0);
+}
+
+/* One whose room another took waits for the next burial, for there is one (I40). */
+TEST_F(dead, in_parallel_at_once)
+{
+	enum { FULL = 1000 };
+	const int each = raw_rounds(EACH);
+	pid_t senders[SENDERS];
+	int i;
+
+	ASSERT_EQ(0, remake_dead(self, FULL, large));
+	ASSERT_EQ(FULL, full_send(self->writer, FULL));
+	for (i = 0; i < SENDERS; i++) {
+		senders[i] = proc_fork();
+		if (!senders[i])
+			send_each(self->name, each, 0);
+	}
+	for (i = 0; i < SENDERS; i++)
+		EXPECT_EQ(0, proc_wait(senders[i]));
+	EXPECT_EQ(FULL + SENDERS * each, raw_figure(self->name, "sent"));
+	wait_figure(self->name, "dead", SENDERS * each);
+	EXPECT_EQ(FULL, raw_figure(self->name, "depth"));
 }
 
 /* Takes and settles some, gives some back, and is killed with some. */
@@ -342,7 +364,7 @@ TEST_F(dead, in_parallel)
 	for (i = 0; i < SENDERS; i++) {
 		senders[i] = proc_fork();
 		if (!senders[i])
-			send_each(self->name, each);
+			send_each(self->name, each, -1);
 	}
 	while (living) {
 		consumer = proc_fork();

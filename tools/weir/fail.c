@@ -93,6 +93,16 @@ enum status fail_queue(const char *name, int ret)
 	return say(subject, ret, NULL);
 }
 
+void say_full(struct weir_queue *queue, const char *name)
+{
+	struct weir_info info;
+
+	if (!weir_queue_info(queue, &info, sizeof(info)) &&
+	    info.policy.when_full == WEIR_WHEN_FULL_REJECT)
+		return;
+	fprintf(stderr, "weir: queue '%s': full; waiting for room\n", name);
+}
+
 enum status fail_control(const char *name, int ret)
 {
 	char subject[WEIR_NAME_SIZE + 16];

@@ -235,9 +235,7 @@ static enum status move_to(struct mover *mover, struct target *target,
 			some /= 2;
 		} else if (ret == -EAGAIN && patience == WEIR_NOW) {
 			if (!target->has_waited)
-				fprintf(stderr,
-					"weir: queue '%s': full; waiting for room\n",
-					target->name);
+				say_full(target->queue, target->name);
 			target->has_waited = true;
 			patience = PATIENCE;
 		} else if (ret != -ETIMEDOUT && (ret != -EINTR || stopped())) {

@@ -128,9 +128,7 @@ static enum status sender_flush(struct sender *sender)
 			if (patience == WEIR_NOW)
 				return send_failed(sender, -ETIMEDOUT);
 			if (!sender->has_waited)
-				fprintf(stderr,
-					"weir: queue '%s': full; waiting for room\n",
-					sender->name);
+				say_full(sender->queue, sender->name);
 			sender->has_waited = true;
 			continue;
 		}

@@ -177,6 +177,8 @@ enum status fail_control(const char *name, int ret);
 enum status fail_limits(const char *name, int ret);
 /* Neither is of a queue. */
 enum status fail_plain(const char *what, int ret);
+/* That a queue is full and is waited for, if it has anybody wait. */
+void say_full(struct weir_queue *queue, const char *name);
 enum status usage(const struct verb *verb, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
