@@ -79,14 +79,15 @@ struct message *model_dead_letter(const struct queue *queue, const struct messag
 	return letter;
 }
 
-/* The value of the last header of that name, or NULL. */
-static const char *find_header(const struct spec *spec, const unsigned char *bytes,
-			       const char *name, __u32 *length)
+/* The value of the last header of that name, or of the first; or NULL. */
+static const char *find_header(const struct letter *letter, const char *name, bool first,
+			       __u32 *length)
 {
-	__u32 at = spec_headers_at(spec), end = at + spec->headers_len;
+	const unsigned char *bytes = letter->bytes;
+	__u32 at = spec_headers_at(&letter->spec), end = at + letter->spec.headers_len;
 	const char *found = NULL;
 
-	while (at < end) {
+	while (at < end && !(first && found)) {
 		struct weir_header header;
 
 		memcpy(&header, bytes + at, sizeof(header));
@@ -100,21 +101,29 @@ static const char *find_header(const struct spec *spec, const unsigned char *byt
 	return found;
 }
 
-static __u64 find_number(const struct spec *spec, const unsigned char *bytes, const char *name)
+bool letter_died_of(const struct letter *letter, const char *reason)
 {
 	__u32 length;
-	const char *value = find_header(spec, bytes, name, &length);
+	const char *value = find_header(letter, "weir-dead-reason", false, &length);
+
+	return value && length == strlen(reason) && !memcmp(value, reason, length);
+}
+
+__u64 letter_number(const struct letter *letter, const char *name, bool first)
+{
+	__u32 length;
+	const char *value = find_header(letter, name, first, &length);
 
 	return value ? strtoull(value, NULL, 10) : ~0ULL;
 }
 
-static struct queue *find_origin(const struct spec *spec, const unsigned char *bytes)
+struct queue *letter_origin(const struct letter *letter, bool first)
 {
 	const char *value;
 	__u32 length;
 	int i;
 
-	value = find_header(spec, bytes, "weir-dead-queue", &length);
+	value = find_header(letter, "weir-dead-queue", first, &length);
 	/* Of those without a name one has an heir. */
 	for (i = 0; value && i < QUEUES; i++)
 		if (world.queues[i] && world.queues[i]->heir &&
@@ -125,7 +134,7 @@ static struct queue *find_origin(const struct spec *spec, const unsigned char *b
 }
 
 /* Of those that died in one step any may be first. */
-static bool is_first(const struct queue *queue, const struct message *message)
+bool model_dies_first(const struct queue *queue, const struct message *message)
 {
 	int i;
 
@@ -137,37 +146,45 @@ static bool is_first(const struct queue *queue, const struct message *message)
 	return true;
 }
 
-/* A dead letter is in @heir; @others that came have gone again, nobody knows which. */
-static void bury_one(struct queue *heir, const struct weir_desc *desc, bool others)
+struct message *model_bury(struct queue *queue, struct message *message, __u64 stamp)
 {
-	struct message *message, *letter;
-	const unsigned char *bytes;
-	struct queue *queue;
-	struct spec spec;
+	struct queue *heir = queue->heir;
+	struct message *letter;
 
-	spec = (struct spec){ desc->len, desc->key_len, desc->headers_len };
-	bytes = heir->pool + desc->pos;
-	queue = find_origin(&spec, bytes);
-	if (!queue || queue->heir != heir)
-		disagree("message %llu of %s is no dead letter for it", heir->sent, heir->name);
-	message = model_find(queue, find_number(&spec, bytes, "weir-dead-offset"));
-	if (!message || (!others && !is_first(queue, message)))
-		disagree("message %llu of %s was not to be buried",
-			 message ? message->offset : ~0ULL, queue->name);
-	letter = model_dead_letter(queue, message, message->placed ? message->stamp :
-				   find_number(&spec, bytes, "weir-dead-sent"));
+	letter = model_dead_letter(queue, message, message->placed ? message->stamp : stamp);
 	if (!model_room(heir, 0, letter->size, (struct space){ 0 }))
 		disagree("dead letter %llu of %s, which is full", heir->sent, heir->name);
 	model_add(heir, letter);
-	observe_place(heir, letter, desc);
-	if (memcmp(bytes, letter->bytes, letter->size))
-		disagree("the bytes of dead letter %llu", letter->offset);
 	queue->dead_letters++;
 	tally.letters++;
 	model_gone(queue, message, WEIR_OUTCOME_DEAD_LETTER, message->holder_pid, message->holder);
+	return letter;
 }
 
-static void tick(void)
+/* A dead letter is in @heir; @others that came have gone again, nobody knows which. */
+void bury_one(struct queue *heir, const struct weir_desc *desc, bool others)
+{
+	struct letter seen = {
+		.spec = { desc->len, desc->key_len, desc->headers_len },
+		.bytes = heir->pool + desc->pos,
+	};
+	struct queue *queue = letter_origin(&seen, false);
+	struct message *message, *letter;
+
+	if (!queue || queue->heir != heir)
+		disagree("message %llu of %s is no dead letter for it", heir->sent, heir->name);
+	message = lets_die(queue) ? model_dead_between(queue, &seen) :
+		  model_find(queue, letter_number(&seen, "weir-dead-offset", false));
+	if (!message || (!others && !model_dies_first(queue, message)))
+		disagree("message %llu of %s was not to be buried",
+			 message ? message->offset : ~0ULL, queue->name);
+	letter = model_bury(queue, message, letter_number(&seen, "weir-dead-sent", false));
+	observe_place(heir, letter, desc);
+	if (memcmp(seen.bytes, letter->bytes, letter->size))
+		disagree("the bytes of dead letter %llu", letter->offset);
+}
+
+void tick(void)
 {
 	const struct timespec time = { .tv_nsec = TICK_NS };
 
@@ -185,16 +202,17 @@ static bool is_written(const struct queue *heir, const struct weir_info *info)
 
 /*
  * All of @heir, and how many of each queue were buried, at one moment, when no letter is on
- * the way.
+ * the way, or will be soon.
  */
 static void snapshot(const struct queue *heir, struct weir_info *info, __u64 dead[QUEUES])
 {
 	struct weir_info other;
-	__u64 sent;
-	int i;
+	__u64 sent = ~0ULL;
+	int ticks = 0, i;
 
 	do {
 		get_info(heir, info);
+		ticks = info->sent == sent ? ticks + 1 : 0;
 		sent = info->sent;
 		for (i = 0; i < QUEUES; i++) {
 			if (!world.queues[i] || world.queues[i]->heir != heir)
@@ -206,7 +224,9 @@ static void snapshot(const struct queue *heir, struct weir_info *info, __u64 dea
 			dead[i] = other.dead;
 		}
 		get_info(heir, info);
-	} while (info->sent != sent || !is_written(heir, info));
+		if (ticks < QUIET_TICKS)
+			tick();
+	} while (ticks < QUIET_TICKS || info->sent != sent || !is_written(heir, info));
 }
 
 /* One that died in @queue is buried, and has gone from there: any of those that were first. */
@@ -214,7 +234,7 @@ static void bury_unseen(struct queue *queue)
 {
 	int i = 0;
 
-	while (i < queue->held && !is_first(queue, queue->messages[i]))
+	while (i < queue->held && !model_dies_first(queue, queue->messages[i]))
 		i++;
 	if (i == queue->held)
 		disagree("more of %s are buried than had died", queue->name);
@@ -286,14 +306,12 @@ static bool arrive_full(struct queue *heir)
 	return heir->sent > before;
 }
 
-/*
- * More is in @queue than the model has: dead letters, or receipts, which nobody sent. What
- * is not due yet is perhaps when others have been buried: whether anything was.
- */
-static bool arrive(struct queue *queue, __u64 sent)
+bool arrive(struct queue *queue, __u64 sent)
 {
 	const __u64 before = queue->sent;
 
+	if (lets_die(queue) && is_heir(queue))
+		return arrive_between(queue);
 	if (makes_room(queue) && is_heir(queue))
 		return arrive_full(queue);
 
@@ -334,10 +352,22 @@ static bool hear(struct queue *queue)
 	return arrive(queue, info.sent);
 }
 
-static bool letter_fits(const struct queue *heir, const struct message *letter)
+static bool letter_fits(const struct queue *heir, const struct message *letter,
+			struct space less)
 {
-	return model_has_room(heir, (struct space){ 1, units_of(letter->size) },
-			      model_may_go(heir));
+	return model_has_room(heir, (struct space){ 1, units_of(letter->size) }, less);
+}
+
+/* Whether it has place for sure, and if that is made by what is buried in turn. */
+static bool letter_has_place(const struct queue *heir, const struct message *letter)
+{
+	struct space less = { 0 };
+
+	if (lets_die(heir) && model_is_passed_on(heir))
+		return true;
+	if (!lets_die(heir))
+		less = model_may_go(heir);
+	return letter_fits(heir, letter, less) && observe_fits(heir, letter->size);
 }
 
 /* Whether the one that may be first and is the hardest to place has place for sure. */
@@ -349,11 +379,10 @@ static bool has_place(const struct queue *queue)
 		struct message *letter;
 		bool fits;
 
-		if (!is_first(queue, queue->messages[i]))
+		if (!model_dies_first(queue, queue->messages[i]))
 			continue;
 		letter = model_dead_letter(queue, queue->messages[i], LONG_AT);
-		fits = letter_fits(queue->heir, letter) &&
-		       observe_fits(queue->heir, letter->size);
+		fits = letter_has_place(queue->heir, letter);
 		model_free(letter);
 		if (!fits)
 			return false;
@@ -361,22 +390,34 @@ static bool has_place(const struct queue *queue)
 	return true;
 }
 
-/* Whether any that may be first has room. */
-static bool has_room(const struct queue *queue)
+/* Whether any that may be first has room, or will if others go. */
+static bool has_room(const struct queue *queue, bool others)
 {
+	struct space less = { 0 };
 	bool room = false;
 	int i;
 
+	if (others)
+		less = model_may_go(queue->heir);
 	for (i = 0; i < queue->held && !room; i++) {
 		struct message *letter;
 
-		if (!is_first(queue, queue->messages[i]))
+		if (!model_dies_first(queue, queue->messages[i]))
 			continue;
 		letter = model_dead_letter(queue, queue->messages[i], LONG_AT);
-		room = letter_fits(queue->heir, letter);
+		room = letter_fits(queue->heir, letter, less);
 		model_free(letter);
 	}
 	return room;
+}
+
+/* Whether others are to be buried before, which they cannot be. */
+static bool is_stuck(const struct queue *queue)
+{
+	const struct queue *heir = queue->heir;
+
+	return lets_die(heir) && model_count(heir, DYING) && !has_room(queue, false) &&
+	       (heir->heir->dead || !has_room(heir, true));
 }
 
 /* To the dead letter queue: whether anything came to be there. */
@@ -386,16 +427,19 @@ static bool bequeath(struct queue *queue)
 	struct weir_info info;
 	int ticks;
 
-	if (heir->dead || queue->blocked == heir->freed || !has_room(queue))
+	if (heir->dead || queue->blocked == heir->freed || !has_room(queue, true) ||
+	    is_stuck(queue))
 		return false;
 	for (ticks = 0; ticks < TICKS(patience); ticks++) {
 		get_info(heir, &info);
 		if (info.sent > heir->sent)
 			break;
 		if (ticks > BLOCKED_TICKS && !has_place(queue)) {
+			bool any = arrive(heir, info.sent);
+
 			queue->blocked = heir->freed;
 			tally.blocked++;
-			return false;
+			return any;
 		}
 		tick();
 	}

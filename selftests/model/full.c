@@ -49,8 +49,7 @@ static bool may_go(const struct queue *queue, const struct message *message)
 	return true;
 }
 
-/* What is dying is as good as gone, where others die. */
-static struct space model_dying(const struct queue *queue)
+struct space model_dying(const struct queue *queue)
 {
 	struct space space = { 0 };
 	int i;
@@ -142,9 +141,28 @@ static bool would_do(const struct queue *queue, const struct spec *specs)
 	       model_has_room(queue, model_space(specs, 1), model_may_go(queue));
 }
 
+static __u64 living_units(const struct queue *queue)
+{
+	return model_units(queue) - model_dying(queue).units;
+}
+
+static __u64 largest(const struct spec *specs, int count)
+{
+	__u64 units = 0;
+	int i;
+
+	for (i = 0; i < count; i++)
+		if (units_of(spec_size(&specs[i])) > units)
+			units = units_of(spec_size(&specs[i]));
+	return units;
+}
+
 void model_make_room(struct queue *queue, const struct spec *specs, int count, int taken)
 {
-	bool sure = false, fits;
+	const struct space space = model_space(specs, count);
+	const __u32 span = span_of(specs, count);
+	bool pieces = false;
+	__u64 before = 0;
 	int went;
 
 	if (queue->dead || !makes_room(queue))
@@ -152,17 +170,17 @@ void model_make_room(struct queue *queue, const struct spec *specs, int count, i
 	went = went_of(queue);
 	if (went && count && !would_do(queue, specs))
 		disagree("%d of %s have gone in vain", went, queue->name);
-	for (; went > 0; went--) {
-		fits = !count || model_has_room(queue, model_space(specs, count),
-						model_dying(queue));
-		/* What is free may be in pieces. */
-		if (fits && !sure && count && !observe_fits(queue, span_of(specs, count)))
-			fits = false;
-		else
-			sure = true;
-		if (fits)
+	for (; went > 0; let_go(queue), went--) {
+		if (count && !model_has_room(queue, space, model_dying(queue)))
+			continue;
+		/* What is free may be in pieces: then as much goes as one needs, at once. */
+		if (!before && count && !observe_fits(queue, span)) {
+			pieces = true;
+			before = living_units(queue);
+		}
+		if (!pieces || (observe_fits(queue, span) &&
+				before - living_units(queue) >= largest(specs, count)))
 			disagree("%d of %s too many have gone", went, queue->name);
-		let_go(queue);
 	}
 	if (went)
 		disagree("%d of %s have gone", went, queue->name);

@@ -186,8 +186,8 @@ static void print_tally(void)
 	ksft_print_msg("%llu settled, %llu leases ran out, %llu dead, %llu dead letters, "
 		       "%llu had no place\n", tally->settled, tally->expired, tally->dead,
 		       tally->letters, tally->blocked);
-	ksft_print_msg("%llu were dropped for others, %llu died for others\n", tally->dropped,
-		       tally->full);
+	ksft_print_msg("%llu were dropped for others, %llu died for others, %llu for letters\n",
+		       tally->dropped, tally->full, tally->between);
 	ksft_print_msg("%llu transactions, %llu duplicates, %llu waited for their key, "
 		       "%llu receipts, %llu answers\n", tally->txns, tally->duplicates,
 		       tally->waited, tally->receipts, tally->answers);

@@ -226,6 +226,8 @@ struct message *model_send(struct queue *queue, const struct spec *spec, __u32 p
 /* full.c */
 
 struct space model_space(const struct spec *specs, int count);
+/* What is dying: as good as gone, where others die. */
+struct space model_dying(const struct queue *queue);
 /* What may go for others, all of it. */
 struct space model_may_go(const struct queue *queue);
 /* Whether @space has room as soon as @less is not there. */

@@ -55,7 +55,32 @@ static void pick_full(__u64 *seed, struct weir_policy *policy)
 		policy->ttl_ns = LONG_NS;
 }
 
-static void pick_policy(__u64 *seed, struct weir_policy *policy)
+/*
+ * By chance alone hardly ever one would inherit that lets die: so the first lean to let
+ * die, and the last one to keep all.
+ */
+static void lean(int i, struct weir_policy *policy)
+{
+	policy->flags &= ~(WEIR_POLICY_DISCARD | WEIR_POLICY_DEAD_LETTER);
+	policy->when_full = WEIR_WHEN_FULL_WAIT;
+	if (i == NAMES - 1) {
+		policy->max_messages = 300;
+		policy->max_bytes = 262144;
+		policy->max_deliveries = 0;
+		return;
+	}
+	if (policy->max_messages > 2)
+		policy->max_messages = i ? 2 : 5;
+	if (policy->max_bytes > 65536)
+		policy->max_bytes = 65536;
+	policy->flags |= WEIR_POLICY_DEAD_LETTER;
+	policy->when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+	if (policy->ttl_ns == SHORT_NS)
+		policy->ttl_ns = LONG_NS;
+}
+
+/* Of the queue with number @i. */
+static void pick_policy(__u64 *seed, int i, struct weir_policy *policy)
 {
 	policy->lease_ns = random_below(seed, 2) ? LONG_NS : WEIR_UNLIMITED;
 	if (!random_below(seed, 4)) {
@@ -75,24 +100,28 @@ static void pick_policy(__u64 *seed, struct weir_policy *policy)
 	if (!random_below(seed, 3))
 		pick_dedup(seed, policy);
 	pick_full(seed, policy);
+	if (i < NAMES && random_below(seed, 3))
+		lean(i, policy);
 }
 
 /*
  * Who is to inherit; NULL: a descriptor that is none, of a queue that is not there, or
  * not for writing. What an heir gets has to be seen, so it is none that is private.
  */
-static struct queue *pick_heir(__u64 *seed, struct request *request, __u64 max_bytes)
+static struct queue *pick_heir(__u64 *seed, struct request *request, const struct queue *queue,
+			       int of, const struct weir_policy *policy)
 {
-	int i, from = random_below(seed, NAMES);
+	const struct policy_asked asked = { policy->when_full, of >= NAMES };
+	int i, from = random_below(seed, 2) ? of + 1 : random_below(seed, NAMES);
 
 	request->flags = O_WRONLY;
 	for (i = 0; i < NAMES; i++) {
 		struct queue *heir = world.queues[(from + i) % NAMES];
 
 		if (!heir || unseen(heir) || heir->policy.ttl_ns == SHORT_NS ||
-		    lets_die(heir) || (makes_room(heir) && heir->owed) ||
+		    !may_inherit(queue, &asked, heir) || (makes_room(heir) && heir->owed) ||
 		    (has_flag(heir, WEIR_POLICY_FAIR_SHARE) && random_below(seed, 20)) ||
-		    (heir->max_size < max_bytes / 4 && random_below(seed, 20)))
+		    (heir->max_size < policy->max_bytes / 4 && random_below(seed, 20)))
 			continue;
 		memcpy(request->heir, heir->name, sizeof(heir->name));
 		if (random_below(seed, 40))
@@ -210,9 +239,19 @@ static int pick_anonymous(__u64 *seed, struct weir_create *create)
 	return -EINVAL;
 }
 
+/* Mostly not before those from which it might choose an heir. */
+static int pick_number(__u64 *seed)
+{
+	int i = random_below(seed, QUEUES);
+
+	while (i < NAMES - 1 && !world.queues[i + 1] && random_below(seed, 8))
+		i++;
+	return i;
+}
+
 void step_create(__u64 *seed)
 {
-	int worker, i = random_below(seed, QUEUES), error = 0;
+	int worker, i = pick_number(seed), error = 0;
 	int wanted = world.queues[i] ? -EEXIST : 0;
 	int f = pick_free_file();
 	struct queue *heir = NULL;
@@ -228,15 +267,15 @@ void step_create(__u64 *seed)
 	create = &request->create;
 	set_name(create->name, i);
 	create->type = WEIR_TYPE_QUEUE;
-	create->flags = random_below(seed, 4) ? 0 : WEIR_CREATE_PRIVATE;
+	create->flags = random_below(seed, i ? 8 : 4) ? 0 : WEIR_CREATE_PRIVATE;
 	/* Whoever opens it. */
 	create->mode = 0666;
 	create->policy.max_messages = messages[random_below(seed, 10)];
 	create->policy.max_bytes = bytes[random_below(seed, 8)];
-	pick_policy(seed, &create->policy);
+	pick_policy(seed, i, &create->policy);
 	if (!random_below(seed, 3))
 		create->policy.flags |= WEIR_POLICY_KEYED;
-	if (!random_below(seed, 4)) {
+	if (!random_below(seed, i ? 8 : 3)) {
 		create->policy.flags |= WEIR_POLICY_FAIR_SHARE;
 		create->policy.when_full %= 2;
 	}
@@ -245,7 +284,7 @@ void step_create(__u64 *seed)
 	error = spoil_policy(seed, &create->policy) ?: error;
 	request->file = f;
 	if (create->policy.flags & WEIR_POLICY_DEAD_LETTER)
-		heir = pick_heir(seed, request, create->policy.max_bytes);
+		heir = pick_heir(seed, request, NULL, i, &create->policy);
 	if (!error)
 		error = check_heir(&create->policy, heir);
 	/* Which is looked at first is not said. */
@@ -283,7 +322,7 @@ void step_alter(__u64 *seed)
 	request = prepare(worker);
 	set_name(request->alter.name, i);
 	policy = &request->alter.policy;
-	pick_policy(seed, policy);
+	pick_policy(seed, i, policy);
 	if (queue && has_flag(queue, WEIR_POLICY_KEYED))
 		policy->flags |= WEIR_POLICY_KEYED;
 	if (queue && has_flag(queue, WEIR_POLICY_FAIR_SHARE)) {
@@ -302,8 +341,9 @@ void step_alter(__u64 *seed)
 		policy->max_bytes /= 2;
 	if (queue && (is_heir(queue) || queue->owed) && policy->ttl_ns == SHORT_NS)
 		policy->ttl_ns = 0;
-	if (queue && is_heir(queue) && (policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER ||
-					queue->owed))
+	if (queue && is_heir(queue) && (queue->owed || is_last(queue) ||
+					(policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
+					 !may_be_between(queue))))
 		policy->when_full = random_below(seed, 2);
 	if (queue && !random_below(seed, 40))
 		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
@@ -314,7 +354,7 @@ void step_alter(__u64 *seed)
 		policy->dedup_count = queue->most_dedup + 1, wanted = -EINVAL;
 	wanted = spoil_policy(seed, policy) ?: wanted;
 	if (policy->flags & WEIR_POLICY_DEAD_LETTER)
-		heir = pick_heir(seed, request, policy->max_bytes);
+		heir = pick_heir(seed, request, queue, i, policy);
 	if (!wanted && (policy->flags & WEIR_POLICY_DEAD_LETTER) && !heir)
 		wanted = -EBADF;
 	else if (wanted && !heir && *request->heir)

@@ -32,7 +32,8 @@ static struct queue *pick_answered(__u64 *seed, const struct file *file, struct 
 	run->delay_ms = run->op == WEIR_EXTEND && random_below(seed, 2) ? LONG_MS : 0;
 	if (!random_below(seed, 40))
 		run->op = random_below(seed, 2) ? WEIR_RELEASE : WEIR_TERM;
-	return message && !message->reply_to->dead ? message->reply_to : NULL;
+	message = model_find(file->queue, run->offset);
+	return message && message->asks && !message->reply_to->dead ? message->reply_to : NULL;
 }
 
 /* The run is right: what becomes of the answer, 1, 0 or an error. */

@@ -88,7 +88,10 @@ static void pick_once(__u64 *seed, const struct queue *queue, int nth, struct sp
 	spec->options.id_len = spec->id ? spec_id_len(spec->id) : 0;
 }
 
-/* Where it is told how it ends: has to be seen there, and to stay. */
+/*
+ * Where it is told how it ends: has to be seen there, and to stay; and it is not to be told
+ * whether there was room for that before what died for it came there.
+ */
 static void pick_receipt(__u64 *seed, const struct queue *queue, int worker, struct spec *spec)
 {
 	int i, from = random_below(seed, FILES);
@@ -101,9 +104,14 @@ static void pick_receipt(__u64 *seed, const struct queue *queue, int worker, str
 		if (!file->fd[worker] || (!any && (!may_both(file) || file->queue == queue ||
 						   file->queue->dead)))
 			continue;
+		/* The last one is mostly to be such that it may inherit from those between. */
+		if (file->queue == world.queues[NAMES - 1] && random_below(seed, 8))
+			continue;
 		if (!file->queue->dead && (unseen(file->queue) ||
 					   file->queue->policy.ttl_ns == SHORT_NS ||
-					   (makes_room(file->queue) && is_heir(file->queue))))
+					   (makes_room(file->queue) && is_heir(file->queue)) ||
+					   is_last(file->queue) ||
+					   (lets_die(queue) && queue->heir == file->queue)))
 			continue;
 		spec->wishes = true;
 		spec->options.flags |= WEIR_OPTION_RECEIPT;

@@ -117,7 +117,7 @@ struct op {
 struct tally {
 	__u64 asked;			/* steps that were more than nothing */
 	__u64 sent, received, redelivered, expired, settled, dead, letters, blocked, starved;
-	__u64 duplicates, waited, txns, receipts, answers, dropped, full;
+	__u64 duplicates, waited, txns, receipts, answers, dropped, full, between;
 };
 
 struct world {
@@ -182,6 +182,52 @@ void check_figures(struct queue *queue);
 void calm_down(void);
 /* What is buried of @queue by now is, in the model. */
 void bury_so_far(struct queue *queue);
+/*
+ * More is in @queue than the model has, up to offset @sent: dead letters, or receipts, which
+ * nobody sent. What is not due yet is perhaps when others have been buried: whether any was.
+ */
+bool arrive(struct queue *queue, __u64 sent);
+void tick(void);
+/* If for so long in a row nothing was buried, nothing will be. */
+#define QUIET_TICKS 60
+
+/* A dead letter, as it is found. */
+struct letter {
+	struct spec spec;
+	const unsigned char *bytes;
+};
+
+/* What is said of its last death, or its @first; ~0: nothing. */
+__u64 letter_number(const struct letter *letter, const char *name, bool first);
+struct queue *letter_origin(const struct letter *letter, bool first);
+bool letter_died_of(const struct letter *letter, const char *reason);
+/* Whether @message is DYING, and among those that may be buried next. */
+bool model_dies_first(const struct queue *queue, const struct message *message);
+/* @message is buried; if its @stamp is not known it is that. The letter. */
+struct message *model_bury(struct queue *queue, struct message *message, __u64 stamp);
+/* The next message in @heir, at @desc, is a letter; see arrive_full() for @others. */
+void bury_one(struct queue *heir, const struct weir_desc *desc, bool others);
+
+/* between.c: what inherits and lets die; and the last one, which inherits from that. */
+
+bool is_last(const struct queue *queue);
+bool may_be_between(const struct queue *queue);
+
+/* What a policy, of a queue to be created or altered, has to do with that. */
+struct policy_asked {
+	__u32 when_full;
+	bool anonymous;
+};
+
+/* Whether @heir may be that of @queue, or NULL, which is to be created. */
+bool may_inherit(const struct queue *queue, const struct policy_asked *asked,
+		 const struct queue *heir);
+/* arrive() at a queue between others. */
+bool arrive_between(struct queue *queue);
+/* Which message, of a queue that lets die, is in @seen; or NULL. */
+struct message *model_dead_between(struct queue *queue, const struct letter *seen);
+/* Whether all that is in @queue, between others, has place for sure in its heir. */
+bool model_is_passed_on(const struct queue *queue);
 
 /* full.c */
 
