@@ -104,10 +104,21 @@ static const unsigned long commands[] = {
 	WEIR_IOC_INFO, WEIR_IOC_VERSION,
 };
 
+/* Behind them is nothing: what is written there is not to be a stack of this process's. */
+static struct words *make_words(void)
+{
+	const size_t size = (sizeof(struct words) + 4095) / 4096 * 4096, nothing = 1 << 20;
+	char *memory = proc_shared(size + nothing);
+
+	if (!memory || mprotect(memory + size, nothing, PROT_NONE))
+		return NULL;
+	return (struct words *)memory;
+}
+
 /* By ioctl, until killed. The descriptor never waits. */
 static void scribbler(int fd)
 {
-	struct words *words = proc_shared(sizeof(*words));
+	struct words *words = make_words();
 	pthread_t thread;
 	__u64 state = getpid();
 
@@ -124,7 +135,7 @@ static void scribbler(int fd)
 /* Through a ring, the SQEs of which are changed as well. */
 static void ring_scribbler(int fd)
 {
-	struct words *words = proc_shared(sizeof(*words));
+	struct words *words = make_words();
 	struct io_uring_sqe *sqe;
 	struct ring ring;
 	pthread_t thread;

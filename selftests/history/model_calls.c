@@ -53,8 +53,8 @@ static void begin_send(struct model *model, struct slot *slot)
 		slot->time = 1 + chance(model, MOST_TIME);
 	slot->asks = 0;
 	if (model->plan->replies && !chance(model, 3))
-		slot->asks = chance(model, 3) ? 1 + chance(model, model->plan->queues) :
-						MODEL_PRIVATE;
+		slot->asks = chance(model, 3) || !model_has_place(slot) ?
+				     1 + chance(model, model->plan->queues) : MODEL_PRIVATE;
 	slot->told = chance(model, 3);
 	slot->asked = slot->told && !chance(model, 3) ? 1 + chance(model, MODEL_BATCH) : 1;
 	for (i = 0; i < slot->asked; i++) {

@@ -7,19 +7,24 @@
 
 /* Its number, by who asked; and as who others send there. */
 #define FIRST_PLACE	100
-#define PLACES		60000
+#define PLACES		60000	/* queues have 16 bits; later ones have none */
 #define FIRST_ANSWERER	0x40000000u
 
 static uint16_t place_of(uint32_t client)
 {
-	return FIRST_PLACE + client % PLACES;
+	return FIRST_PLACE + client;
+}
+
+bool model_has_place(const struct slot *slot)
+{
+	return slot->client < PLACES;
 }
 
 void model_reply_place(struct model *model, struct slot *slot)
 {
 	struct history_record r;
 
-	if (!model->plan->replies)
+	if (!model->plan->replies || !model_has_place(slot))
 		return;
 	r = slot_record(model, slot, HISTORY_QUEUE);
 	r.target = place_of(slot->client);

@@ -116,6 +116,8 @@ void model_reply_begin(struct model *model, struct slot *slot);
 void model_reply_effect(struct model *model, struct slot *slot);
 void model_reply_return(struct model *model, struct slot *slot);
 void model_reply_place(struct model *model, struct slot *slot);
+/* Whether it has one. */
+bool model_has_place(const struct slot *slot);
 
 /* model_open.c: the exclusive queue, which is opened and closed; what the dead had */
 void model_open_begin(struct model *model, struct slot *slot);
