@@ -337,8 +337,7 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 		cond_resched();
 		if (all)
 			return count;
-		/* It may have ended for something else than want of room. */
-		return weir_rest_lacks_room(rest) ? ret : 0;
+		return weir_rest_goes_on(rest) ? 0 : ret;
 	}
 	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)
 		return -EAGAIN;
@@ -348,7 +347,7 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 	all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, false);
 	spin_unlock(&queue->lock);
 	/* From now on it is told of what arrives, so it has to look again. */
-	if (!n && !all && weir_rest_lacks_room(rest))
+	if (!n && !all && !weir_rest_goes_on(rest))
 		return weir_queue_look_out(queue) ? 0 : -EAGAIN;
 	/* There may be more room than it takes, and another one of a key to be delivered. */
 	weir_queue_wake_writers(queue);

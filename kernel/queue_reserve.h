@@ -122,6 +122,15 @@ static inline bool weir_rest_lacks_room(const struct weir_rest *rest)
 	       (rest->most && (rest->stop == WEIR_NO_SLOT || rest->stop == WEIR_NO_PLACE));
 }
 
+/*
+ * weir_rest_goes_on() - there is something to be done, though nothing went for it. What was
+ * looked for everywhere in vain is not looked for anew.
+ */
+static inline bool weir_rest_goes_on(const struct weir_rest *rest)
+{
+	return rest->stop != WEIR_SEEKING && !weir_rest_lacks_room(rest);
+}
+
 /* An attempt stopped, as @rest says: the rest of what it left. Under the lock. */
 static inline void weir_queue_note_rest(const struct weir_queue *queue, struct weir_rest *rest,
 					bool goes_on)
