@@ -37,7 +37,7 @@ int weir_instance_init(void)
 	weir_instance.workers = alloc_workqueue("weir", WQ_UNBOUND, 0);
 	if (!weir_instance.workers)
 		goto err_class;
-	/* Where a user's memory is short his are held up, for seconds; not those of others. */
+	/* Where a user's memory is short his are held up, for seconds; others run beside. */
 	weir_instance.burials = alloc_workqueue("weir_burials", WQ_UNBOUND, WQ_MAX_ACTIVE);
 	if (weir_instance.burials)
 		return 0;

@@ -401,6 +401,8 @@ struct weir_queue *weir_queue_swap_heir(struct weir_queue *queue, struct weir_qu
 
 void weir_queue_leave_heir(struct weir_queue *queue, struct weir_queue *old)
 {
+	bool dead;
+
 	if (!old)
 		return;
 	/*
@@ -410,7 +412,11 @@ void weir_queue_leave_heir(struct weir_queue *queue, struct weir_queue *old)
 	cancel_delayed_work_sync(&queue->burial);
 	spin_lock(&queue->lock);
 	queue->heir_changes--;
+	dead = queue->dead;
 	spin_unlock(&queue->lock);
+	/* Before the old one is let go of, which may take long: somebody may wait for it. */
+	if (!dead)
+		weir_queue_bury(queue);
 	spin_lock(&old->lock);
 	old->opens--;
 	spin_unlock(&old->lock);

@@ -20,7 +20,7 @@
  * weir_line_wake_up().
  */
 #include <linux/cred.h>
-#include <linux/sched.h>
+#include <linux/sched/signal.h>
 
 #include "queue_reserve.h"
 #include "trace.h"
@@ -278,18 +278,26 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 
 /*
  * Lets others die for messages from @next on: 1, their burial is to be waited for, or that
- * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may. If somebody
- * else is quicker when they are buried it is done again, for then he got on.
+ * of those that die otherwise, where it would do for @next; 0, there is room by now; or
+ * -EAGAIN, none may. If somebody else is quicker when they are buried it is done again, for
+ * then he got on.
  */
 static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
 			       const struct weir_message *end, struct weir_lack *lack)
 {
 	const struct weir_freed none = {};
+	struct weir_freed buried;
+	struct weir_target one;
 
 	guard(spinlock)(&queue->lock);
-	weir_queue_let_go(queue, next, end, lack);
-	if (!queue->nr_dying)
-		return weir_target_met(queue, &lack->target, &none) ? 0 : -EAGAIN;
+	if (!weir_queue_let_go(queue, next, end, lack)) {
+		one = weir_target(queue, next, next + 1, lack->pieces);
+		if (weir_target_met(queue, &one, &none))
+			return 0;
+		buried = weir_freed_by_burial(queue);
+		if (!weir_target_met(queue, &one, &buried))
+			return -EAGAIN;
+	}
 	lack->dead_letters = queue->dead_letters + queue->nr_dying;
 	lack->burials_failed = queue->burials_failed;
 	return 1;
@@ -337,6 +345,8 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 		cond_resched();
 		if (all)
 			return count;
+		if (fatal_signal_pending(current))
+			return -EINTR;
 		return weir_rest_goes_on(rest) ? 0 : ret;
 	}
 	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)

@@ -114,7 +114,11 @@ static int weir_queue_reserve_on(struct weir_queue *queue, const struct weir_mes
 		ret = weir_queue_grow(queue, rest);
 		if (ret == -EAGAIN) {
 			weir_lack_begin(queue, &messages[rest->done], rest, lack);
-			ret = weir_queue_make_room(queue, messages, count, drafts, rest, lack);
+			/* It was altered: whatever goes, there never is room for this one. */
+			ret = -EMSGSIZE;
+			if (weir_units(lack->size) <= READ_ONCE(queue->max_units))
+				ret = weir_queue_make_room(queue, messages, count, drafts, rest,
+							   lack);
 		} else if (!ret &&
 			   weir_queue_try_again(queue, messages, count, drafts, rest, lack)) {
 			ret = count;

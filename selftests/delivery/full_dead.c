@@ -273,6 +273,38 @@ TEST_F(dead, too_large_for_its_heir)
 	EXPECT_EQ(201, raw_figure(self->heir, "depth"));
 }
 
+/* Nor is it tried for ever where that would bury others. */
+TEST_F(dead, too_large_for_an_heir_that_buries)
+{
+	const struct weir_policy discards = { .flags = WEIR_POLICY_DISCARD, .max_messages = 2 };
+	char last[WEIR_NAME_SIZE];
+	struct weir_policy buries;
+	int target;
+
+	raw_name(last);
+	strcat(last, "-last");
+	ASSERT_EQ(0, raw_create(last));
+	target = raw_open(last, O_WRONLY);
+	buries = policy_dead(target, 0);
+	buries.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+	buries.max_bytes = 1 << 20;
+	ASSERT_EQ(0, remake_dead(self, 2, large));
+	ASSERT_EQ(0, policy_alter(self->heir, buries));
+	ASSERT_EQ(1, full_send_sized(self->writer, 100000));
+	buries.max_bytes = 65536;
+	ASSERT_EQ(0, policy_alter(self->heir, buries));
+	ASSERT_EQ(1, full_send(self->writer, 1));
+	EXPECT_EQ(0, full_send(self->writer, 1));
+	EXPECT_EQ(1, raw_figure(self->name, "dying"));
+	/* Who wants it otherwise is not held up by that. */
+	ASSERT_EQ(0, policy_alter(self->name, discards));
+	wait_figure(self->name, "dying", 0);
+	EXPECT_EQ(0, raw_figure(self->heir, "sent"));
+	ASSERT_EQ(0, raw_destroy_force(self->heir));
+	close(target);
+	ASSERT_EQ(0, raw_destroy_force(last));
+}
+
 /* IORING_OP_WRITE, which may not wait at first. */
 TEST_F(dead, write_of_a_ring)
 {

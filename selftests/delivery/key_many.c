@@ -159,7 +159,10 @@ static __u64 time_with(FIXTURE_DATA(queue) *self, unsigned int keys, unsigned in
 	return time;
 }
 
-/* In time a key is free of charge: one that can be had, and one that others are behind. */
+/*
+ * In time a key is free of charge: one that can be had, and one that others are behind.
+ * (Else it would be thousands of times as much; others on the machine may cost a few.)
+ */
 TEST_F(queue, costs_no_time)
 {
 	const unsigned int many = raw_rounds(100000);
@@ -168,13 +171,13 @@ TEST_F(queue, costs_no_time)
 	ASSERT_LT(0, few);
 	time = time_with(self, many, 0, false);
 	ASSERT_LT(0, time);
-	EXPECT_LT(time, 4 * few);
+	EXPECT_LT(time, 16 * few);
 	time = time_with(self, 2, many, false);
 	ASSERT_LT(0, time);
-	EXPECT_LT(time, 4 * few);
+	EXPECT_LT(time, 16 * few);
 	time = time_with(self, 0, many, true);
 	ASSERT_LT(0, time);
-	EXPECT_LT(time, 4 * few);
+	EXPECT_LT(time, 16 * few);
 	ASSERT_EQ(many - 1, raw_figure(self->name, "behind"));
 	ASSERT_EQ(many, raw_purge(self->name));
 	ASSERT_EQ(0, raw_figure(self->name, "behind"));

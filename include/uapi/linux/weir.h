@@ -317,8 +317,8 @@ struct weir_policy {
  *                         then waits for EPOLLOUT, unless it is told not to.)
  * @WEIR_WHEN_FULL_DROP_OLDEST: others are thrown away for it: of the lowest priority what
  *                         was sent first, but what somebody reads in place though it is
- *                         his no more. (Of one priority 64 of these are passed over;
- *                         behind more of them none goes.) They go before it is read from
+ *                         his no more. (Of those of one priority that were delivered
+ *                         before, 64 are looked at.) They go before it is read from
  *                         its sender's memory, and so they do for one that then is EFAULT
  * @WEIR_WHEN_FULL_DEAD_LETTER: others die for it, with the reason "full"; that they are
  *                         moved to the dead letter queue, which there has to be (EINVAL), is
