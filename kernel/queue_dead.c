@@ -276,6 +276,9 @@ static void weir_dead_gone(struct weir_queue *queue, enum weir_outcome outcome,
 	queue->dying_units -= weir_units(entry->size);
 	weir_entry_gone(queue, entry, freed);
 	WRITE_ONCE(queue->dead_letters, queue->dead_letters + 1);
+	/* Others may die now, also where this one is still read and nothing is free. */
+	if (queue->stuck)
+		WRITE_ONCE(queue->arrived, queue->arrived + 1);
 	WRITE_ONCE(queue->stuck, false);
 	weir_queue_freed(queue, freed);
 }

@@ -285,17 +285,15 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
 			       const struct weir_message *end, struct weir_lack *lack)
 {
-	const struct weir_freed none = {};
-	struct weir_freed buried;
-	struct weir_target one;
-
 	guard(spinlock)(&queue->lock);
 	if (!weir_queue_let_go(queue, next, end, lack)) {
-		one = weir_target(queue, next, next + 1, lack->pieces);
+		const struct weir_target one = weir_target(queue, next, next + 1, lack->pieces);
+		const struct weir_freed buried = weir_freed_by_burial(queue), none = {};
+
 		if (weir_target_met(queue, &one, &none))
 			return 0;
-		buried = weir_freed_by_burial(queue);
-		if (!weir_target_met(queue, &one, &buried))
+		/* In pieces, what little is free soon may lie beside what is free. */
+		if (lack->pieces ? !queue->nr_dying : !weir_target_met(queue, &one, &buried))
 			return -EAGAIN;
 	}
 	lack->dead_letters = queue->dead_letters + queue->nr_dying;
@@ -347,7 +345,7 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 			return count;
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		return weir_rest_goes_on(rest) ? 0 : ret;
+		return weir_rest_goes_on(rest, lack) ? 0 : ret;
 	}
 	if (lack->when_full != WEIR_WHEN_FULL_DROP_OLDEST)
 		return -EAGAIN;
@@ -357,7 +355,7 @@ int weir_queue_make_room(struct weir_queue *queue, const struct weir_message *me
 	all = weir_queue_reserve_rows(queue, messages, count, drafts, rest, false);
 	spin_unlock(&queue->lock);
 	/* From now on it is told of what arrives, so it has to look again. */
-	if (!n && !all && !weir_rest_goes_on(rest))
+	if (!n && !all && !weir_rest_goes_on(rest, lack))
 		return weir_queue_look_out(queue) ? 0 : -EAGAIN;
 	/* There may be more room than it takes, and another one of a key to be delivered. */
 	weir_queue_wake_writers(queue);

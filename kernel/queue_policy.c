@@ -199,10 +199,11 @@ int weir_queue_alter(struct weir_queue *queue, const struct weir_policy *policy,
 
 void weir_queue_altered(struct weir_queue *queue, struct weir_queue *old)
 {
-	weir_queue_leave_heir(queue, old);
 	/* What was in the way of those who wait may be gone. */
 	weir_queue_wake_writers(queue);
 	weir_queue_pass_on(queue);
+	/* That may take long. */
+	weir_queue_leave_heir(queue, old);
 	weir_queue_bury(queue);
 }
 

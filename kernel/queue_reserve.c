@@ -153,6 +153,7 @@ static int weir_queue_reserve_later(struct weir_queue *queue,
 		if (lack->size > READ_ONCE(queue->max_size))
 			break;
 		ret = count;
+		rest->seek = 0;
 		if (weir_queue_try_again(queue, messages, count, drafts, rest, lack))
 			break;
 	}

@@ -122,15 +122,6 @@ static inline bool weir_rest_lacks_room(const struct weir_rest *rest)
 	       (rest->most && (rest->stop == WEIR_NO_SLOT || rest->stop == WEIR_NO_PLACE));
 }
 
-/*
- * weir_rest_goes_on() - there is something to be done, though nothing went for it. What was
- * looked for everywhere in vain is not looked for anew.
- */
-static inline bool weir_rest_goes_on(const struct weir_rest *rest)
-{
-	return rest->stop != WEIR_SEEKING && !weir_rest_lacks_room(rest);
-}
-
 /* An attempt stopped, as @rest says: the rest of what it left. Under the lock. */
 static inline void weir_queue_note_rest(const struct weir_queue *queue, struct weir_rest *rest,
 					bool goes_on)
@@ -206,6 +197,18 @@ struct weir_lack {
 	u64 dead_letters;		/* queue->dead_letters when all is buried */
 	u32 burials_failed;		/* queue->burials_failed before that */
 };
+
+/*
+ * weir_rest_goes_on() - there is something to be done, though nothing went for @lack. What
+ * was looked for everywhere in vain is not looked for anew, unless others freed something.
+ */
+static inline bool weir_rest_goes_on(const struct weir_rest *rest,
+				     const struct weir_lack *lack)
+{
+	if (rest->stop == WEIR_SEEKING)
+		return !lack->pieces || rest->freed != lack->freed;
+	return !weir_rest_lacks_room(rest);
+}
 
 /* weir_share_try_reserve() - as weir_queue_try_reserve(), as far as @share goes */
 bool weir_share_try_reserve(struct weir_queue *queue, struct weir_share *share,

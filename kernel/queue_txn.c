@@ -280,7 +280,7 @@ static int weir_txn_prepare(struct weir_deeds *all, struct weir_room *room,
 		if (waited)
 			weir_queue_wake_writers(waited);
 		/* What two of them give back in vain is news to each other, for ever. */
-		if (waited && weir_queue_makes_room(room->queue))
+		if (waited)
 			schedule_timeout_interruptible(1);
 		waited = room->queue;
 		ret = weir_txn_wait(room, patience);

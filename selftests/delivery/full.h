@@ -5,11 +5,18 @@
 
 #include "key.h"
 
-#define FULL_MOST	64
+#define DROPS	WEIR_WHEN_FULL_DROP_OLDEST
+#define REJECTS	WEIR_WHEN_FULL_REJECT
 
 static inline struct weir_policy full_policy(__u32 when_full, __u64 messages)
 {
 	return (struct weir_policy){ .max_messages = messages, .when_full = when_full };
+}
+
+/* The queue once more, with that many. */
+static inline int remake_when_full(FIXTURE_DATA(queue) *self, __u32 when_full, __u64 messages)
+{
+	return policy_remake(self, full_policy(when_full, messages));
 }
 
 /* Sends @count small ones, one by one: how many until one was refused. */

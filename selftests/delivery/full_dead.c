@@ -245,6 +245,33 @@ TEST_F(dead, spares_others_when_stuck)
 	wait_figure(self->name, "dying", 0);
 }
 
+/* Where what is buried is still read, others die, though nothing is free. */
+TEST_F(dead, buried_though_read)
+{
+	struct weir_run run;
+	pid_t sender;
+	int other;
+
+	ASSERT_EQ(0, remake_dead(self, 2, (struct weir_policy){ .max_messages = 2 }));
+	ASSERT_EQ(1, raw_write(self->target, "x", 1));
+	ASSERT_EQ(1, raw_write(self->target, "x", 1));
+	ASSERT_EQ(2, full_send(self->writer, 2));
+	ASSERT_EQ(1, lease_take(self->reader, 1, LEASE_SHORT).count);
+	wait_figure(self->name, "expired", 1);
+	other = raw_open(self->name, O_RDONLY | O_NONBLOCK);
+	run = lease_take(other, 1, LEASE_LONG);
+	ASSERT_EQ(1, run.count);
+	ASSERT_EQ(0, policy_term(other, run, NULL, 0));
+	EXPECT_EQ(-EAGAIN, full_send_batch(self->writer, 1, 0));
+	sender = full_sender(self->name);
+	wait_waiters(self->name, 1);
+	ASSERT_EQ(1, letter_take(self->letters, &letter));
+	wait_figure(self->name, "pinned", 1);
+	ASSERT_EQ(1, letter_take(self->letters, &letter));
+	EXPECT_EQ(0, proc_wait(sender));
+	EXPECT_EQ(2, raw_figure(self->name, "dead"));
+}
+
 /* For a letter that has never room nothing goes. */
 TEST_F(dead, too_large_for_its_heir)
 {
