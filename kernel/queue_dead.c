@@ -61,9 +61,14 @@ void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 
 void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
 {
-	if (entry->state == WEIR_BEHIND) {
+	switch (entry->state) {
+	case WEIR_DELAYED:
+		queue->delayed--;
+		break;
+	case WEIR_BEHIND:
 		weir_key_drop(queue, entry);
-	} else {
+		break;
+	default:
 		rb_erase_cached(&entry->node, &queue->ranked);
 		WRITE_ONCE(queue->depth, queue->depth - 1);
 	}

@@ -68,7 +68,8 @@ static void weir_policy_apply(struct weir_queue *queue, const struct weir_policy
 	WRITE_ONCE(queue->max_size, weir_policy_max_size(policy));
 	WRITE_ONCE(queue->lease_ns, policy->lease_ns ?: WEIR_DEFAULT_LEASE);
 	queue->backoff_ns = policy->backoff_ns;
-	queue->backoff_max_ns = policy->backoff_max_ns ?: WEIR_DEFAULT_BACKOFF_MAX;
+	queue->backoff_max_ns = policy->backoff_max_ns ?:
+				max(policy->backoff_ns, WEIR_DEFAULT_BACKOFF_MAX);
 	queue->max_deliveries = policy->max_deliveries;
 	WRITE_ONCE(queue->ttl_ns, policy->ttl_ns);
 	WRITE_ONCE(queue->priorities, policy->priorities ?: 1);
@@ -111,7 +112,8 @@ void weir_policy_tell(const struct weir_queue *queue, struct weir_info *info)
 		.when_full = queue->when_full,
 	};
 	if (queue->heir)
-		strscpy(info->dead_letter, weir_object_name(&queue->heir->object));
+		strscpy(info->dead_letter, READ_ONCE(queue->heir->dead) ? WEIR_GONE :
+					   weir_object_name(&queue->heir->object));
 }
 
 /* Whether @queue is an heir of @heir's, which has a name, or of its heirs, who all have. */

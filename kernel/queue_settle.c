@@ -85,7 +85,7 @@ static void weir_entry_delay(struct weir_queue *queue, struct weir_entry *entry,
 	entry->state = WEIR_DELAYED;
 	entry->due = due;
 	queue->delayed++;
-	weir_segment_due(queue, entry->slot, due);
+	weir_segment_due(queue, entry->slot, min(due, weir_entry_expires(queue, entry)));
 }
 
 /* @entry is to be delivered, as long as it may be. */
@@ -94,8 +94,7 @@ static void weir_entry_rank(struct weir_queue *queue, struct weir_entry *entry)
 	if (!entry->wishes || !weir_key_join(queue, entry))
 		weir_queue_rank(queue, entry);
 	if (entry->wishes)
-		weir_segment_due(queue, entry->slot,
-				 weir_index_extra(&queue->index, entry->slot)->expires);
+		weir_segment_due(queue, entry->slot, weir_entry_expires(queue, entry));
 }
 
 void weir_entry_wait(struct weir_queue *queue, struct weir_entry *entry, u64 due)
@@ -111,6 +110,12 @@ void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 d
 	weir_entry_unlease(queue, entry);
 	if (unlikely(queue->max_deliveries && entry->deliveries >= queue->max_deliveries)) {
 		weir_entry_die(queue, entry, WEIR_DEAD_DELIVERIES, entry->holder, NULL);
+		return;
+	}
+	/* Now, and not when it is looked at: who had it so long is to be told. */
+	if (unlikely(entry->wishes) &&
+	    weir_entry_expired(queue, entry, ktime_get_boottime_ns())) {
+		weir_entry_die(queue, entry, WEIR_DEAD_EXPIRED, entry->holder, NULL);
 		return;
 	}
 	trace_weir_put_back(queue, entry);

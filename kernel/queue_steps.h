@@ -537,12 +537,19 @@ static inline void weir_queue_taken(struct weir_queue *queue, const struct weir_
 		weir_queue_count_starving(queue, entry->priority, count);
 }
 
-/* Whether @entry may not be delivered any more at @now, on CLOCK_BOOTTIME. */
+/* When @entry may not be delivered any more, on CLOCK_BOOTTIME, or WEIR_NEVER. */
+static inline u64 weir_entry_expires(const struct weir_queue *queue,
+				     const struct weir_entry *entry)
+{
+	return unlikely(entry->wishes) ? weir_index_extra(&queue->index, entry->slot)->expires :
+					 WEIR_NEVER;
+}
+
+/* Whether that is @now, or was before. */
 static inline bool weir_entry_expired(const struct weir_queue *queue,
 				      const struct weir_entry *entry, u64 now)
 {
-	return unlikely(entry->wishes) &&
-	       weir_index_extra(&queue->index, entry->slot)->expires <= now;
+	return unlikely(entry->wishes) && weir_entry_expires(queue, entry) <= now;
 }
 
 #endif

@@ -26,13 +26,7 @@ struct weir_look {
 	bool put_back;			/* something is to be delivered */
 };
 
-static u64 weir_entry_expires(const struct weir_queue *queue, const struct weir_entry *entry)
-{
-	return entry->wishes ? weir_index_extra(&queue->index, entry->slot)->expires :
-			       WEIR_NEVER;
-}
-
-/* The lease of @entry has run out: when to look at it again. */
+/* The lease of @entry has run out: when to look at it again, if ever. */
 static u64 weir_entry_end_lease(struct weir_queue *queue, struct weir_entry *entry,
 				struct weir_look *look)
 {
@@ -57,6 +51,27 @@ static u64 weir_entry_end_lease(struct weir_queue *queue, struct weir_entry *ent
 	return WEIR_NEVER;
 }
 
+/* The same, where @entry is to be delivered: as long as it may be. */
+static u64 weir_entry_look_waiting(struct weir_queue *queue, struct weir_entry *entry,
+				   struct weir_look *look)
+{
+	const u64 expires = weir_entry_expires(queue, entry);
+
+	if (expires <= look->now) {
+		weir_entry_expire(queue, entry);
+		/* It may be another one's turn, of its key. */
+		look->put_back = true;
+		return WEIR_NEVER;
+	}
+	if (entry->state != WEIR_DELAYED)
+		return expires;
+	if (entry->due > look->now)
+		return min(entry->due, expires);
+	weir_entry_requeue(queue, entry);
+	look->put_back = true;
+	return expires;
+}
+
 /* What is due of @entry is done; when to look at it again, if ever. */
 static u64 weir_entry_look(struct weir_queue *queue, struct weir_entry *entry,
 			   struct weir_look *look)
@@ -67,17 +82,9 @@ static u64 weir_entry_look(struct weir_queue *queue, struct weir_entry *entry,
 			return entry->due;
 		return weir_entry_end_lease(queue, entry, look);
 	case WEIR_DELAYED:
-		if (entry->due > look->now)
-			return entry->due;
-		weir_entry_requeue(queue, entry);
-		look->put_back = true;
-		fallthrough;
 	case WEIR_RANKED:
 	case WEIR_BEHIND:
-		if (!weir_entry_expired(queue, entry, look->now))
-			return weir_entry_expires(queue, entry);
-		weir_entry_expire(queue, entry);
-		return WEIR_NEVER;
+		return weir_entry_look_waiting(queue, entry, look);
 	default:
 		return WEIR_NEVER;
 	}

@@ -257,6 +257,9 @@ TEST_F(dead, backoff)
 	policy.backoff_max_ns = 0;
 	ASSERT_EQ(0, policy_alter(self->name, policy));
 	EXPECT_EQ(3600000000000LL, raw_figure(self->name, "backoff_max_ns"));
+	policy.backoff_ns = 2 * HOUR_NS;
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	EXPECT_EQ(7200000000000LL, raw_figure(self->name, "backoff_max_ns"));
 	ASSERT_EQ(0, come_back(self->name, self->reader, LATER));
 	wait_figure(self->name, "depth", 1);
 	/* Who ends, or whose memory is wrong, has not failed at it. */

@@ -190,6 +190,7 @@ TEST_F(dead, heir_is_full)
 /* Without an heir they are kept, until ALTER names another, or says that there is none. */
 TEST_F(dead, heir_is_destroyed)
 {
+	struct weir_info info;
 	struct weir_run run;
 	int i, j;
 
@@ -202,11 +203,15 @@ TEST_F(dead, heir_is_destroyed)
 		ASSERT_EQ(0, policy_term(self->reader, lease_first(run, 3), "a", 1));
 		ASSERT_EQ(0, policy_term(self->reader, lease_rest(run, 3), "b", 1));
 		EXPECT_EQ(10, raw_figure(self->name, "dying"));
+		ASSERT_EQ(0, raw_info(self->name, &info));
+		EXPECT_STREQ(WEIR_GONE, info.dead_letter);
 		ASSERT_EQ(0, raw_create(self->heir));
 		self->target = raw_open(self->heir, O_WRONLY | O_NONBLOCK);
 		self->letters = raw_open(self->heir, O_RDONLY | O_NONBLOCK);
 		/* That of the same name is another. */
 		EXPECT_EQ(10, raw_figure(self->name, "dying"));
+		ASSERT_EQ(0, raw_info(self->name, &info));
+		EXPECT_STREQ(WEIR_GONE, info.dead_letter);
 		ASSERT_EQ(0, policy_alter(self->name, policy_dead(self->target, 0)));
 		wait_figure(self->heir, "depth", 10);
 		EXPECT_EQ(0, raw_figure(self->name, "dying"));

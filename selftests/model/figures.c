@@ -35,8 +35,9 @@ static void check_policy(const struct queue *queue, const struct weir_info *info
 {
 	const struct weir_policy *got = &info->policy, *has = &queue->policy;
 
-	agree("INFO dead_letter", strcmp(info->dead_letter, queue->heir ? queue->heir->name : ""),
-	      0);
+	const char *heir = !queue->heir ? "" : queue->heir->dead ? WEIR_GONE : queue->heir->name;
+
+	agree("INFO dead_letter", strcmp(info->dead_letter, heir), 0);
 	if (!memcmp(got, has, sizeof(*got)))
 		return;
 	agree("INFO max_messages", got->max_messages, has->max_messages);

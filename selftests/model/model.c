@@ -40,7 +40,8 @@ void model_policy(struct queue *queue, const struct weir_policy *policy, struct 
 	queue->policy.max_bytes = queue->max_units * WEIR_ALIGN;
 	queue->max_size = queue->policy.max_bytes / 4;
 	if (!policy->backoff_max_ns)
-		queue->policy.backoff_max_ns = WEIR_DEFAULT_BACKOFF_MAX;
+		queue->policy.backoff_max_ns = policy->backoff_ns > WEIR_DEFAULT_BACKOFF_MAX ?
+					       policy->backoff_ns : WEIR_DEFAULT_BACKOFF_MAX;
 	if (!policy->priorities)
 		queue->policy.priorities = 1;
 	if (policy->dedup_ns && !policy->dedup_count)
@@ -381,7 +382,7 @@ static bool model_end_time(struct queue *queue, struct message *message)
 			model_arrive(queue, message);
 		return true;
 	}
-	if (message->state != READY || message->ttl != SHORT_NS)
+	if ((message->state != READY && message->state != DELAYED) || message->ttl != SHORT_NS)
 		return false;
 	model_die(queue, message, "expired", "");
 	return true;

@@ -155,6 +155,7 @@ struct count {
 	unsigned int	queues;
 	unsigned int	missing;	/* nodes */
 	unsigned int	denied;
+	unsigned int	bereft;		/* their dead letter queues are gone */
 };
 
 static int count_one(const struct weir_info *info, void *context)
@@ -170,6 +171,7 @@ static int count_one(const struct weir_info *info, void *context)
 		count->missing++;
 	else if (access(path, R_OK) && access(path, W_OK))
 		count->denied++;
+	count->bereft += !strcmp(info->dead_letter, WEIR_GONE);
 	return 0;
 }
 
@@ -189,6 +191,11 @@ static void check_queues(struct checkup *checkup)
 	else
 		report(checkup, OK, "queues", NULL, "%u, of which %u are not yours to use",
 		       count.queues, count.denied);
+	if (count.bereft)
+		report(checkup, WARN, "letters",
+		       "name another, or none: weir queue alter NAME --dead-letter NAME",
+		       "%u have a dead letter queue that was destroyed: what dies waits there",
+		       count.bereft);
 }
 
 static void check_uring(struct checkup *checkup)

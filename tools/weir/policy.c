@@ -202,8 +202,16 @@ enum status policy_change(const struct args *args, struct weir_info *info,
 		info->policy.flags &= ~WEIR_POLICY_DISCARD;
 	if (with.values[OPT_NO_DEAD_LETTER])
 		info->policy.flags &= ~WEIR_POLICY_DEAD_LETTER;
+	if (!info->dead_letter[0] || with.values[OPT_NO_DEAD_LETTER] ||
+	    with.values[OPT_DEAD_LETTER])
+		return policy_take(&with, &info->policy, dead_letter);
+	if (with.values[OPT_DISCARD])
+		return usage(args->verb, "--discard goes with --no-dead-letter: what dies is "
+				"kept in '%s'", info->dead_letter);
+	if (!strcmp(info->dead_letter, WEIR_GONE))
+		return usage(args->verb, "its dead letter queue was destroyed: name another one "
+				"(--dead-letter), or none (--no-dead-letter)");
 	/* What is not named anew stays, and is to be opened again. */
-	else if (info->dead_letter[0] && !with.values[OPT_DISCARD] && !with.values[OPT_DEAD_LETTER])
-		with.values[OPT_DEAD_LETTER] = info->dead_letter;
+	with.values[OPT_DEAD_LETTER] = info->dead_letter;
 	return policy_take(&with, &info->policy, dead_letter);
 }

@@ -297,7 +297,7 @@ struct weir_policy {
 	__u64	max_bytes;	/* of these, rounded down to WEIR_ALIGN */
 	__u64	lease_ns;	/* of a FETCH that asks for none; WEIR_UNLIMITED: no end */
 	__u64	backoff_ns;	/* 0: none */
-	__u64	backoff_max_ns;	/* 0: an hour */
+	__u64	backoff_max_ns;	/* 0: an hour, or @backoff_ns if that is more */
 	__u64	ttl_ns;		/* of messages that ask for none; 0: no end */
 	__u32	max_deliveries;	/* 0: any number */
 	__u32	priorities;	/* that messages may have, from 0 on; 0 means 1, up to 32 */
@@ -354,6 +354,8 @@ enum weir_when_full {
 #define WEIR_POLICY_FAIR_SHARE	(1U << 5)
 
 #define WEIR_DEFAULT_BACKOFF_MAX 3600000000000ULL
+/* In place of a name; none has such letters. */
+#define WEIR_GONE		"(gone)"
 #define WEIR_DEFAULT_DEDUP_COUNT 65536U
 #define WEIR_MAX_DEDUP_COUNT	(1U << 24)
 
@@ -448,7 +450,7 @@ struct weir_info {
 	__u32	mode;		/* out: as created */
 	__u32	create_flags;	/* out: WEIR_CREATE_* */
 	struct weir_policy policy; /* out; without a descriptor */
-	char	dead_letter[WEIR_NAME_SIZE]; /* out; "": there is none */
+	char	dead_letter[WEIR_NAME_SIZE]; /* out; "": none; WEIR_GONE: it was destroyed */
 	__u64	depth;		/* out: messages ready to be delivered */
 	__u64	leased;		/* out: delivered, not yet settled */
 	__u64	delayed;	/* out: not to be delivered yet */
@@ -528,7 +530,8 @@ struct weir_message {
  * Delay: it is not delivered before @delay_ns from now, or with WEIR_OPTION_AT not
  * before that time on CLOCK_REALTIME, as that stands now. Then it has its place by its
  * offset. Time to live: it is not delivered, first or again, after @ttl_ns from now,
- * but dead, with the reason "expired"; its holder then may still settle it.
+ * but dead, with the reason "expired", also while it is delayed. Who holds it then may
+ * still settle it; if it comes back from him, it is dead.
  *
  * Priority: higher ones are delivered first, strictly, unless the queue's policy has
  * @starve_after: then, after so many deliveries while a lower one waited, one of
