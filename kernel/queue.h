@@ -172,8 +172,8 @@ struct weir_queue {
 	struct rb_root shares;		/* of users, by uid; see queue_share.c */
 	struct list_head idle_shares;	/* those of which nothing is left */
 	u64 freed;			/* entries, ever; tells that space was freed */
-	u64 arrived;			/* became RANKED, was let go of, or may die again: see
-					 * queue_full.c
+	u64 arrived;			/* became RANKED, or was let go of; or those that may
+					 * go may again: see queue_full.c
 					 */
 	u32 altered;			/* how often the policy was; tells that it was */
 	u64 consumers;

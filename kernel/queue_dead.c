@@ -68,9 +68,13 @@ void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry)
 	case WEIR_BEHIND:
 		weir_key_drop(queue, entry);
 		break;
-	default:
+	case WEIR_RANKED:
 		rb_erase_cached(&entry->node, &queue->ranked);
 		WRITE_ONCE(queue->depth, queue->depth - 1);
+		break;
+	default:
+		WARN_ON_ONCE(1);
+		return;
 	}
 	weir_entry_die(queue, entry, WEIR_DEAD_EXPIRED, NULL, NULL);
 }

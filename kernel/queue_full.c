@@ -251,6 +251,7 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 	if (!lack->end) {
 		lack->end = queue->next_offset;
 		lack->arrivals = weir_queue_arrivals(queue);
+		lack->burials = queue->dead_letters + queue->nr_dying;
 	}
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);
 	if (weir_lack_can_be_met(queue, lack)) {
@@ -262,6 +263,7 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 			n = weir_queue_drop_some(queue, &lack->target, lack->end);
 	}
 	lack->left = queue->freed;
+	lack->went = n;
 	return n;
 }
 
@@ -277,23 +279,36 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 }
 
 /*
+ * Whether those will do for @next that are dying for others. In pieces a small one may, beside
+ * what is free; that is waited for only of those who were dying when this was begun.
+ */
+static bool weir_burials_would_do(const struct weir_queue *queue, const struct weir_lack *lack,
+				  const struct weir_target *target)
+{
+	const struct weir_freed buried = weir_freed_by_burial(queue);
+
+	if (lack->pieces)
+		return queue->nr_dying && queue->dead_letters < lack->burials;
+	return weir_target_met(queue, target, &buried);
+}
+
+/*
  * Lets others die for messages from @next on: 1, their burial is to be waited for, or that
- * of those that die otherwise, where it would do for @next; 0, there is room by now; or
- * -EAGAIN, none may. If somebody else is quicker when they are buried it is done again, for
- * then he got on.
+ * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may. If somebody
+ * else is quicker when they are buried it is done again, for then he got on.
  */
 static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
 			       const struct weir_message *end, struct weir_lack *lack)
 {
+	const struct weir_freed none = {};
+	struct weir_target one;
+
 	guard(spinlock)(&queue->lock);
 	if (!weir_queue_let_go(queue, next, end, lack)) {
-		const struct weir_target one = weir_target(queue, next, next + 1, lack->pieces);
-		const struct weir_freed buried = weir_freed_by_burial(queue), none = {};
-
+		one = weir_target(queue, next, next + 1, lack->pieces);
 		if (weir_target_met(queue, &one, &none))
 			return 0;
-		/* In pieces, what little is free soon may lie beside what is free. */
-		if (lack->pieces ? !queue->nr_dying : !weir_target_met(queue, &one, &buried))
+		if (!weir_burials_would_do(queue, lack, &one))
 			return -EAGAIN;
 	}
 	lack->dead_letters = queue->dead_letters + queue->nr_dying;

@@ -190,7 +190,9 @@ struct weir_lack {
 	u64 size;			/* of the next message, in bytes */
 	u64 freed;			/* queue->freed when the pieces were looked at */
 	u64 end;			/* what was sent before it may go; 0: not yet known */
-	u64 arrivals;			/* when that was found out */
+	u64 arrivals;			/* when that was found out, */
+	u64 burials;			/* and queue->dead_letters with what was dying then */
+	bool went;			/* something did, the last time */
 	u64 left;			/* queue->freed when nothing, or nothing more, might go */
 	/* Where what goes is buried: */
 	struct weir_target target;	/* what is to be */
@@ -199,15 +201,13 @@ struct weir_lack {
 };
 
 /*
- * weir_rest_goes_on() - there is something to be done, though nothing went for @lack. What
- * was looked for everywhere in vain is not looked for anew, unless others freed something.
+ * weir_rest_goes_on() - there is something to be done. What was looked for everywhere in vain
+ * is looked for anew only where something went for it: what others free may have no end.
  */
 static inline bool weir_rest_goes_on(const struct weir_rest *rest,
 				     const struct weir_lack *lack)
 {
-	if (rest->stop == WEIR_SEEKING)
-		return !lack->pieces || rest->freed != lack->freed;
-	return !weir_rest_lacks_room(rest);
+	return rest->stop == WEIR_SEEKING ? lack->went : !weir_rest_lacks_room(rest);
 }
 
 /* weir_share_try_reserve() - as weir_queue_try_reserve(), as far as @share goes */

@@ -107,14 +107,16 @@ void weir_entry_wait(struct weir_queue *queue, struct weir_entry *entry, u64 due
 
 void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due)
 {
+	u64 expires;
+
 	weir_entry_unlease(queue, entry);
 	if (unlikely(queue->max_deliveries && entry->deliveries >= queue->max_deliveries)) {
 		weir_entry_die(queue, entry, WEIR_DEAD_DELIVERIES, entry->holder, NULL);
 		return;
 	}
 	/* Now, and not when it is looked at: who had it so long is to be told. */
-	if (unlikely(entry->wishes) &&
-	    weir_entry_expired(queue, entry, ktime_get_boottime_ns())) {
+	expires = weir_entry_expires(queue, entry);
+	if (unlikely(expires != WEIR_NEVER) && expires <= ktime_get_boottime_ns()) {
 		weir_entry_die(queue, entry, WEIR_DEAD_EXPIRED, entry->holder, NULL);
 		return;
 	}

@@ -187,7 +187,7 @@ void weir_queue_settle_leased(struct weir_queue *queue, struct weir_consumer *ho
 			      u32 slot, u32 count);
 /*
  * weir_entry_return() - a LEASED entry is to be delivered again, not before @due if
- * that is not 0; or it is dead, if it was delivered as often as may be
+ * that is not 0; or it is dead, if it was delivered as often as may be, or its time is over
  */
 void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 due);
 /*
@@ -197,7 +197,7 @@ void weir_entry_return(struct weir_queue *queue, struct weir_entry *entry, u64 d
 void weir_entry_die(struct weir_queue *queue, struct weir_entry *entry,
 		    enum weir_dead_reason reason, const struct weir_consumer *holder,
 		    struct weir_reason *text);
-/* weir_entry_expire() - an entry that is to be delivered must not be any more */
+/* weir_entry_expire() - a RANKED, BEHIND or DELAYED entry must not be delivered any more */
 void weir_entry_expire(struct weir_queue *queue, struct weir_entry *entry);
 /* weir_entry_wait() - an entry that is in no list is to be delivered, from @due on, or 0 */
 void weir_entry_wait(struct weir_queue *queue, struct weir_entry *entry, u64 due);

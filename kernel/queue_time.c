@@ -51,7 +51,7 @@ static u64 weir_entry_end_lease(struct weir_queue *queue, struct weir_entry *ent
 	return WEIR_NEVER;
 }
 
-/* The same, where @entry is to be delivered: as long as it may be. */
+/* @entry is to be delivered, now or when it is due: when to look at it again, if ever. */
 static u64 weir_entry_look_waiting(struct weir_queue *queue, struct weir_entry *entry,
 				   struct weir_look *look)
 {

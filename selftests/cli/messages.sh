@@ -130,6 +130,61 @@ test_follow_into_a_broken_pipe() {
 	sort -u got | cmp - all
 }
 
+# Told to end, it leaves to the reader of a pipe what is there already, and settles it.
+test_ended_into_a_pipe() {
+	local line reader
+	with_queue
+	mkfifo pipe
+	weir send q 1 2
+	weir recv q --follow > pipe &
+	exec {reader}< pipe
+	until_true has_figure q leased 1
+	until_true sleeps $!
+	kill -TERM $!
+	until_true sleeps $!
+	equal leased 1 "$(figure q leased)"
+	read -r line <&"$reader"
+	equal line 1 "$line"
+	wait $! || equal status 143 $?
+	equal settled 1 "$(figure q settled)"
+	equal depth 1 "$(figure q depth)"
+	# Told twice, it gives it back.
+	weir recv q --follow > pipe &
+	until_true has_figure q leased 1
+	until_true sleeps $!
+	kill -TERM $!
+	until_true sleeps $!
+	kill -TERM $!
+	wait $! || equal status 143 $?
+	equal depth 1 "$(figure q depth)"
+	exec {reader}<&-
+}
+
+# With a lease that is shorter than its reader takes it says so, and at once.
+test_late_for_ever() {
+	local line reader
+	with_queue
+	mkfifo pipe
+	weir send q 1
+	weir recv q --follow --lease 1ns > pipe 2> said &
+	exec {reader}< pipe
+	until_true has_figure q expired 1
+	read -r line <&"$reader"
+	until_true grep -q 'printed too late, and delivered again' said
+	kill -9 $!
+	exec {reader}<&-
+}
+
+# Those that wait for others of their key are there, too.
+test_keyed() {
+	weir queue create q --keyed
+	weir send q a1 a2 a3 -k A
+	weir send q n1 n2
+	status 0 weir recv q
+	equal lines 5 "$(wc -l < out)"
+	equal depth 0 "$(figure q depth)"
+}
+
 # Killed, it gives back what it had not settled.
 test_killed() {
 	with_queue
@@ -278,7 +333,7 @@ test_lease() {
 	)
 	until_true [ -s rc ]
 	equal status 1 "$(cat rc)"
-	grep -q '1 were printed too late' said || fail "$(cat said)"
+	grep -q 'printed too late' said || fail "$(cat said)"
 	equal depth 3 "$(figure q depth)"
 	# In time.
 	status 0 weir recv q --lease 1h -F '%d %v%n'

@@ -118,7 +118,18 @@ test_alter_away() {
 	# The same where the heir was destroyed by force.
 	weir queue create heir
 	status 0 weir queue alter q --dead-letter heir
+	status 2 weir queue alter q --discard
+	equal heir heir "$(figure q dead_letter)"
 	weir queue destroy --force heir
+	equal heir '(gone)' "$(figure q dead_letter)"
+	status 2 weir queue alter q --lease 2m
+	grep -q 'its dead letter queue was destroyed' err
+	status 0 weir doctor
+	grep -q '^warn  letters' out
+	# Another one of that name is not meant.
+	weir queue create heir
+	status 2 weir queue alter q --lease 2m
+	status 0 weir queue destroy heir
 	status 0 weir queue alter q --no-dead-letter
 	status 0 weir queue alter q --lease 2m
 	equal lease 120000000000 "$(figure q lease_ns)"
@@ -210,8 +221,7 @@ test_keyed() {
 	equal discard 1 "$(figure q discard)"
 	status 2 weir queue alter q --keyed
 	status 0 weir recv q
-	equal order "1 3" "$(tr '\n' ' ' < out | sed 's/ $//')"
-	equal later 2 "$(weir recv q)"
+	equal order "1 3 2" "$(tr '\n' ' ' < out | sed 's/ $//')"
 	weir queue destroy q
 }
 

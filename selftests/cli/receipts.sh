@@ -85,6 +85,11 @@ test_stranger() {
 	status 1 weir recv told --receipts -n 2
 	equal lines 1 "$(wc -l < out)"
 	grep -q 'message 0 is no receipt' err
+	# It is not thrown away; into a pipe likewise.
+	equal depth 1 "$(cat /sys/class/weir/told/depth)"
+	equal nothing '' "$(weir recv told --receipts 2> err)"
+	status 0 weir recv told
+	equal message '1 q 0 acked - 1 AT 0 1 -' "$(cat out)"
 }
 
 test_usage() {

@@ -64,6 +64,12 @@ waits_on() {
 		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat")" = S ]
 }
 
+# sleeps PID: with all signals that it got behind it.
+sleeps() {
+	[ "$(sed -n 's/^State:.\(S\).*/\1/p; s/^S..Pnd:.0*$/0/p' "/proc/$1/status" |
+		tr -d '\n')" = S00 ]
+}
+
 # Runs each function whose name begins with test_, in the order in which they stand,
 # and cleanup, if there is one, after each.
 run_tests() {

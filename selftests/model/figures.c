@@ -34,7 +34,6 @@ void get_info(const struct queue *queue, struct weir_info *info)
 static void check_policy(const struct queue *queue, const struct weir_info *info)
 {
 	const struct weir_policy *got = &info->policy, *has = &queue->policy;
-
 	const char *heir = !queue->heir ? "" : queue->heir->dead ? WEIR_GONE : queue->heir->name;
 
 	agree("INFO dead_letter", strcmp(info->dead_letter, heir), 0);

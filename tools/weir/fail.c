@@ -78,6 +78,15 @@ static enum status say(const char *subject, int ret, const char *advice)
 	return error->status;
 }
 
+/* As the kernel has it. */
+static bool is_name(const char *name)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+
+	return *name && *name != '.' && *name != '-' && !name[strspn(name, allowed)];
+}
+
 enum status fail_queue(const char *name, int ret)
 {
 	char subject[WEIR_NAME_SIZE + 16];
@@ -89,6 +98,11 @@ enum status fail_queue(const char *name, int ret)
 			"weir: %s: only one may receive, or hold so many; weir queue show %s\n",
 			subject, name);
 		return FAILED;
+	}
+	if (ret == -EINVAL && (is_name(name) || strchr(name, '/'))) {
+		fprintf(stderr, "weir: %s: something is not as it may be; is WEIR_DOOR auto, ioctl "
+			"or uring?\n", subject);
+		return USAGE;
 	}
 	return say(subject, ret, NULL);
 }
@@ -110,15 +124,6 @@ enum status fail_control(const char *name, int ret)
 	snprintf(subject, sizeof(subject), "queue '%s'", name);
 	return say(subject, ret, ret == -EACCES ?
 		   "be root, or in the group of /dev/weir/control" : NULL);
-}
-
-/* As the kernel has it. */
-static bool is_name(const char *name)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
-
-	return *name && *name != '.' && *name != '-' && !name[strspn(name, allowed)];
 }
 
 enum status fail_limits(const char *name, int ret)

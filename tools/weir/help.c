@@ -47,12 +47,14 @@ static void option_line(const struct verb *verb, const struct option_spec *spec)
 
 void help_verb(const struct verb *verb)
 {
+	/* What is behind that is another command's. */
+	const bool runs = strstr(verb->words, " -- ");
 	unsigned int i;
 
-	printf("usage: weir [-j] %s%s%s%s%s%s\n\n%s",
+	printf("usage: weir %s%s%s%s%s%s%s\n\n%s", runs ? "" : "[-j] ",
 	       verb->object ? verb->object : "", verb->object ? " " : "",
 	       verb->name, *verb->words ? " " : "", verb->words,
-	       verb->options ? " [OPTION...]" : "",
+	       verb->options && !runs ? " [OPTION...]" : "",
 	       verb->text ? verb->text : "");
 	if (verb->options)
 		putchar('\n');

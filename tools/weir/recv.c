@@ -27,7 +27,8 @@ struct receiver {
 	bool			waits;		/* when there is nothing */
 	bool			settles;
 	bool			receipts;	/* that is what they are */
-	uint64_t		strangers;	/* and what these are not */
+	bool			strange[BATCH];	/* and these of the batch are not */
+	uint64_t		strangers;	/* that there were */
 	uint64_t		late;		/* settled when the lease was over */
 	uint64_t		lease_ns;
 	int64_t			until;		/* by now_ns(); < 0: for ever */
@@ -35,18 +36,23 @@ struct receiver {
 	size_t			ends[BATCH];	/* of each message, in @text */
 };
 
+/* False: it is none. */
+static bool format_as_receipt(struct receiver *receiver, const struct weir_view *view)
+{
+	if (!format_receipt(&receiver->text, view, receiver->args->json))
+		return true;
+	fprintf(stderr, "weir: queue '%s': message %llu is no receipt, and goes back at the end; "
+			"user %u sent it\n",
+		receiver->name, (unsigned long long)view->desc.offset, view->desc.uid);
+	receiver->strangers++;
+	return false;
+}
+
 static void format_one(struct receiver *receiver, const struct weir_view *view)
 {
 	struct text *text = &receiver->text;
 
-	if (receiver->receipts && !format_receipt(text, view, receiver->args->json))
-		return;
-	if (receiver->receipts) {
-		fprintf(stderr, "weir: queue '%s': message %llu is no receipt, and left out; "
-				"user %u sent it\n",
-			receiver->name, (unsigned long long)view->desc.offset, view->desc.uid);
-		receiver->strangers++;
-	} else if (receiver->args->json) {
+	if (receiver->args->json) {
 		format_json(text, view);
 	} else {
 		format_message(text, receiver->format, view);
@@ -60,26 +66,58 @@ static void format_batch(struct receiver *receiver, unsigned int n)
 
 	text->len = 0;
 	for (i = 0; i < n; i++) {
-		format_one(receiver, weir_batch_view(receiver->batch, i));
+		const struct weir_view *view = weir_batch_view(receiver->batch, i);
+
+		if (receiver->receipts)
+			receiver->strange[i] = !format_as_receipt(receiver, view);
+		else
+			format_one(receiver, view);
 		receiver->ends[i] = text->len;
 	}
+}
+
+/* Where the next one is that is not as the one at @from, of @n. */
+static unsigned int run_end(const struct receiver *receiver, unsigned int from, unsigned int n)
+{
+	unsigned int to = from + 1;
+
+	while (to < n && receiver->strange[to] == receiver->strange[from])
+		to++;
+	return to;
+}
+
+/* The first @n are done with; but what is no receipt is nobody's to throw away. */
+static int settle_first(struct receiver *receiver, unsigned int n)
+{
+	unsigned int from, to;
+	int ret = 0, failed;
+
+	for (from = 0; from < n; from = to) {
+		to = run_end(receiver, from, n);
+		if (receiver->strange[from])
+			continue;
+		failed = weir_settle(receiver->batch, from, to - from, WEIR_ACK);
+		if (failed < 0)
+			ret = failed;
+		receiver->late += weir_batch_failed(receiver->batch);
+	}
+	return ret;
 }
 
 /* What did not get out goes back; what did is settled. */
 static int settle_parted(struct receiver *receiver, unsigned int n, size_t out)
 {
 	unsigned int i;
-	int ret = 0;
+	int ret;
 
 	for (i = 0; i < n && receiver->ends[i] <= out; i++)
 		;
 	/* A message of no bytes, where nothing got out. */
 	if (!out)
 		i = 0;
-	if (i)
-		ret = weir_settle(receiver->batch, 0, i, WEIR_ACK);
+	ret = settle_first(receiver, i);
 	weir_settle(receiver->batch, i, n - i, WEIR_RELEASE);
-	return ret < 0 ? ret : 0;
+	return ret;
 }
 
 static enum status sink_failed(int ret)
@@ -128,11 +166,28 @@ static int wait_queue(struct receiver *receiver, bool for_message)
 	return 0;
 }
 
+/* Said at once: with a lease that is too short it may be so for ever. */
+static void note_late(struct receiver *receiver, uint64_t before)
+{
+	if (!before && receiver->late)
+		fprintf(stderr, "weir: queue '%s': printed too late, and delivered again; use a "
+				"longer --lease\n", receiver->name);
+}
+
 static int settle_receive(struct receiver *receiver)
 {
-	int ret = weir_settle_receive(receiver->batch, WEIR_ACK, WEIR_NOW);
+	const uint64_t before = receiver->late;
+	int ret;
 
-	receiver->late += weir_batch_failed(receiver->batch);
+	if (receiver->receipts) {
+		ret = settle_first(receiver, weir_batch_count(receiver->batch));
+		if (!ret)
+			ret = weir_receive(receiver->batch, WEIR_NOW);
+	} else {
+		ret = weir_settle_receive(receiver->batch, WEIR_ACK, WEIR_NOW);
+		receiver->late += weir_batch_failed(receiver->batch);
+	}
+	note_late(receiver, before);
 	return ret;
 }
 
@@ -170,21 +225,15 @@ static enum status receive_failed(struct receiver *receiver, int ret)
 /* The last batch was printed, and is not settled by a next one. */
 static enum status settle_last(struct receiver *receiver)
 {
+	const uint64_t before = receiver->late;
 	int ret = 0;
 
 	if (receiver->settles)
-		ret = weir_settle(receiver->batch, 0,
-				  weir_batch_count(receiver->batch), WEIR_ACK);
+		ret = settle_first(receiver, weir_batch_count(receiver->batch));
 	if (ret < 0)
 		return fail_queue(receiver->name, ret);
-	if (receiver->settles)
-		receiver->late += weir_batch_failed(receiver->batch);
-	if (!receiver->late)
-		return receiver->strangers ? FAILED : DONE;
-	fprintf(stderr, "weir: queue '%s': %llu were printed too late, and are delivered again; "
-			"use a longer --lease\n",
-		receiver->name, (unsigned long long)receiver->late);
-	return FAILED;
+	note_late(receiver, before);
+	return receiver->late || receiver->strangers ? FAILED : DONE;
 }
 
 /* -n N --follow: there were N, and what is held is held on to. */
@@ -231,7 +280,7 @@ static int count_ready(struct receiver *receiver)
 	int ret = weir_queue_info(receiver->queue, &info, sizeof(info));
 
 	if (!ret)
-		receiver->wanted = info.depth;
+		receiver->wanted = info.depth + info.behind;
 	return ret;
 }
 

@@ -70,8 +70,8 @@ static enum status say_settled(struct server *server, int ret)
 {
 	switch (ret) {
 	case -ESTALE:
-		fprintf(stderr, "weir: queue '%s': answered too late, and others have the request; "
-				"use a longer --lease\n", server->name);
+		fprintf(stderr, "weir: queue '%s': answered too late, and others may have the "
+				"request; use a longer --lease\n", server->name);
 		return DONE;
 	case -EAGAIN:
 		fprintf(stderr, "weir: queue '%s': no room for the answer; the request goes back\n",
@@ -188,8 +188,8 @@ enum status serve_queue(const struct args *args)
 
 	if (args->nr_words < 2)
 		return usage(args->verb, "a COMMAND is missing");
-	if (args->values[OPT_COUNT] && parse_count(args->values[OPT_COUNT], &server.wanted))
-		return usage(args->verb, "--count: '%s' is not a number", args->values[OPT_COUNT]);
+	if (args->values[OPT_MOST] && parse_count(args->values[OPT_MOST], &server.wanted))
+		return usage(args->verb, "--count: '%s' is not a number", args->values[OPT_MOST]);
 	if (args->values[OPT_LEASE] && parse_lease(args->values[OPT_LEASE], &lease_ns))
 		return bad_value(args, OPT_LEASE);
 	signals_catch();

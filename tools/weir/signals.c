@@ -6,13 +6,15 @@
 #include <time.h>
 #include "weir.h"
 
-static volatile sig_atomic_t stop_signal;
+static volatile sig_atomic_t stop_signal, nr_stops;
 
 static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
 
 static void on_signal(int number)
 {
 	stop_signal = number;
+	if (nr_stops < 2)
+		nr_stops++;
 }
 
 void signals_catch(void)
@@ -30,7 +32,12 @@ void signals_catch(void)
 
 bool stopped(void)
 {
-	return stop_signal;
+	return nr_stops;
+}
+
+bool stopped_twice(void)
+{
+	return nr_stops > 1;
 }
 
 void signals_repeat(void)
@@ -50,7 +57,7 @@ int64_t now_ns(void)
 }
 
 /* A signal between the look and the wait must end the wait. */
-int wait_until(struct pollfd *fds, unsigned int nr, int64_t until)
+static int wait_for(struct pollfd *fds, unsigned int nr, int64_t until, bool (*ends)(void))
 {
 	struct timespec ts, *timeout = NULL;
 	sigset_t block, before;
@@ -70,7 +77,7 @@ int wait_until(struct pollfd *fds, unsigned int nr, int64_t until)
 	for (i = 0; i < ARRAY_SIZE(stops); i++)
 		sigaddset(&block, stops[i]);
 	sigprocmask(SIG_BLOCK, &block, &before);
-	if (stop_signal) {
+	if (ends()) {
 		ret = -EINTR;
 	} else {
 		ret = ppoll(fds, nr, timeout, &before);
@@ -78,5 +85,20 @@ int wait_until(struct pollfd *fds, unsigned int nr, int64_t until)
 			ret = -errno;
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
+int wait_until(struct pollfd *fds, unsigned int nr, int64_t until)
+{
+	return wait_for(fds, nr, until, stopped);
+}
+
+int wait_stubbornly(struct pollfd *fds, unsigned int nr)
+{
+	int ret;
+
+	do {
+		ret = wait_for(fds, nr, -1, stopped_twice);
+	} while (ret == -EINTR && !stopped_twice());
 	return ret;
 }

@@ -47,22 +47,26 @@ static int pipe_shrink(void)
 	return 0;
 }
 
-/* For room in a file that does not wait, and for a pipe to be empty. */
-static int wait_writable(void)
+/*
+ * For room in a file that does not wait, and for a pipe to be empty: what stands in one is its
+ * reader's, who has it soon, and would have it again if it went back.
+ */
+static int wait_writable(bool begun)
 {
 	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
 	int ret;
 
 	do {
-		ret = wait_until(&fd, 1, -1);
+		ret = begun ? wait_stubbornly(&fd, 1) : wait_until(&fd, 1, -1);
 	} while (ret == -EINTR && !stopped());
 	if (ret < 0)
 		return ret;
 	return fd.revents & POLLOUT ? 0 : -EPIPE;
 }
 
-static int write_all(const struct text *text, size_t *out)
+static int write_all(const struct sink *sink, const struct text *text, size_t *out)
 {
+	bool begun;
 	ssize_t n;
 	int ret;
 
@@ -71,13 +75,14 @@ static int write_all(const struct text *text, size_t *out)
 		if (n >= 0)
 			continue;
 		n = 0;
-		if (errno == EINTR && stopped())
+		begun = sink->is_pipe && *out;
+		if (errno == EINTR && (begun ? stopped_twice() : stopped()))
 			return -EINTR;
 		if (errno == EINTR)
 			continue;
 		if (errno != EAGAIN)
 			return -errno;
-		ret = wait_writable();
+		ret = wait_writable(begun);
 		if (ret)
 			return ret;
 	}
@@ -94,9 +99,9 @@ int sink_write(struct sink *sink, const struct text *text, size_t *out)
 		sink->is_small = !ret;
 	}
 	if (!ret)
-		ret = write_all(text, out);
+		ret = write_all(sink, text, out);
 	if (!ret && sink->is_pipe && text->len)
-		ret = wait_writable();
+		ret = wait_writable(true);
 	if (ret && sink->is_pipe)
 		*out = 0;
 	return ret;

@@ -152,7 +152,7 @@ const struct verb verbs[] = {
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
 "--messages, --bytes and --dedup-count go up to what the queue was created with; 0\n"
 "is none for --max-deliveries, --backoff, --ttl, --starve-after and --prefetch, and\n"
-"--dedup-time 0 --dedup-count 0 knows no ids. --no-dead-letter and --no-discard need\n"
+"with --dedup-time 0 --dedup-count 0 no id is looked for. --no-dead-letter and --no-discard need\n"
 "--max-deliveries 0, if there is a maximum, and not --when-full dead-letter.\n",
 	}, {
 		.object = "queue", .name = "move", .words = "FROM TO",
@@ -160,10 +160,10 @@ const struct verb verbs[] = {
 		.options = BIT(OPT_MOST),
 		.summary = "move messages from a queue to another",
 		.text =
-"Moves the messages that are ready now, in their order, and says how many. Key,\n"
-"headers and priority stay as they are; the sender is you. Waits while TO is full,\n"
-"and says so, unless TO rejects. However it ends, each message is in one of the two\n"
-"queues.\n",
+"Moves the messages that are ready now, or behind others of their key, in their\n"
+"order, and says how many. Key, headers and priority stay as they are, or the\n"
+"highest that TO has; the sender is you. Waits while TO is full, and says so, unless\n"
+"TO rejects. However it ends, each message is in one of the two queues.\n",
 	}, {
 		.object = "queue", .name = "redrive", .words = "NAME",
 		.least = 1, .most = 1, .takes_queue = true, .run = queue_redrive,
@@ -214,7 +214,7 @@ const struct verb verbs[] = {
 "recv --receipts prints. There has to be room for it there.\n",
 	}, {
 		.name = "recv", .words = "NAME",
-		.least = 1, .most = 1, .takes_queue = true,
+		.least = 1, .most = 1, .takes_queue = true, .no_defaults = true,
 		.options = BIT(OPT_COUNT) | BIT(OPT_FOLLOW) |
 			   BIT(OPT_NO_SETTLE) | BIT(OPT_TIMEOUT) |
 			   BIT(OPT_FORMAT) | BIT(OPT_NAME) | BIT(OPT_LEASE) |
@@ -248,9 +248,9 @@ const struct verb verbs[] = {
 "Sends MESSAGE, or all of standard input, as a request, waits for the answer, and\n"
 "prints it, followed by a newline. Needs the right to make queues, for the answer.\n",
 	}, {
-		.name = "serve", .words = "NAME -- COMMAND [WORD...]",
-		.least = 1, .most = -1U, .takes_queue = true,
-		.options = BIT(OPT_COUNT) | BIT(OPT_LEASE) | BIT(OPT_NAME),
+		.name = "serve", .words = "NAME [OPTION...] -- COMMAND [WORD...]",
+		.least = 1, .most = -1U, .takes_queue = true, .no_defaults = true,
+		.options = BIT(OPT_MOST) | BIT(OPT_LEASE) | BIT(OPT_NAME),
 		.run = serve_queue,
 		.summary = "answer requests by a command",
 		.text =
@@ -296,7 +296,8 @@ const struct topic topics[] = {
 "--priorities     1 to 32; messages then have 0 to one less\n"
 "--dedup-count    0 to 16777216; with alter, no more than it was created with\n"
 "A message has at most a quarter of --bytes, and 16M. A dead letter queue has to\n"
-"take messages as large as the queue whose dead letters it gets.\n" },
+"take messages as large as the queue whose dead letters it gets, and have no\n"
+"--fair-share.\n" },
 	{ "formats", "what the --format of recv and browse knows",
 "%v        the message            %o        its offset\n"
 "%k        its key                %t        when it was sent, UTC\n"

@@ -263,9 +263,13 @@ void letter_end(struct letter *letter);
 /* SIGINT, SIGTERM and SIGHUP then only end waits, and stopped() is true. */
 void signals_catch(void);
 bool stopped(void);
+/* It was told so again, and is to lose no time. */
+bool stopped_twice(void);
 struct pollfd;
 /* As ppoll(), -errno; -EINTR at once when stopped. @until: by now_ns(). */
 int wait_until(struct pollfd *fds, unsigned int nr, int64_t until);
+/* The same, but for what is worth waiting for when stopped: until stopped_twice(). */
+int wait_stubbornly(struct pollfd *fds, unsigned int nr);
 int64_t now_ns(void);
 /* Ends the process by the signal that stopped it. */
 void signals_repeat(void);
