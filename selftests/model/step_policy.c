@@ -310,6 +310,33 @@ static bool inherits(const struct queue *queue, const struct queue *heir)
 	return false;
 }
 
+/* What ALTER of @queue may ask for, but for its heir. */
+static void fit_policy(__u64 *seed, const struct queue *queue, struct weir_policy *policy)
+{
+	if (has_flag(queue, WEIR_POLICY_KEYED))
+		policy->flags |= WEIR_POLICY_KEYED;
+	if (has_flag(queue, WEIR_POLICY_FAIR_SHARE)) {
+		policy->flags |= WEIR_POLICY_FAIR_SHARE;
+		policy->when_full %= 2;
+	}
+	if (policy->dedup_ns || policy->dedup_count > queue->most_dedup)
+		policy->dedup_count = queue->most_dedup;
+	if (!queue->most_dedup)
+		policy->dedup_ns = 0;
+	policy->max_messages = 1 + random_below(seed, queue->most_messages);
+	policy->max_bytes = queue->most_units * WEIR_ALIGN;
+	if (random_below(seed, 4))
+		policy->max_messages = queue->most_messages;
+	if (policy->max_bytes > 8192 && !random_below(seed, 4))
+		policy->max_bytes /= 2;
+	if ((is_heir(queue) || queue->owed) && policy->ttl_ns == SHORT_NS)
+		policy->ttl_ns = 0;
+	if (is_heir(queue) && (queue->owed || is_last(queue) ||
+			       (policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
+				!may_be_between(queue))))
+		policy->when_full = random_below(seed, 2);
+}
+
 void step_alter(__u64 *seed)
 {
 	int worker, i = random_below(seed, NAMES), wanted = 0;
@@ -323,28 +350,10 @@ void step_alter(__u64 *seed)
 	set_name(request->alter.name, i);
 	policy = &request->alter.policy;
 	pick_policy(seed, i, policy);
-	if (queue && has_flag(queue, WEIR_POLICY_KEYED))
-		policy->flags |= WEIR_POLICY_KEYED;
-	if (queue && has_flag(queue, WEIR_POLICY_FAIR_SHARE)) {
-		policy->flags |= WEIR_POLICY_FAIR_SHARE;
-		policy->when_full %= 2;
-	}
-	if (queue && (policy->dedup_ns || policy->dedup_count > queue->most_dedup))
-		policy->dedup_count = queue->most_dedup;
-	if (queue && !queue->most_dedup)
-		policy->dedup_ns = 0;
-	policy->max_messages = queue ? 1 + random_below(seed, queue->most_messages) : 1;
-	policy->max_bytes = queue ? queue->most_units * WEIR_ALIGN : 4096;
-	if (queue && random_below(seed, 4))
-		policy->max_messages = queue->most_messages;
-	if (policy->max_bytes > 8192 && !random_below(seed, 4))
-		policy->max_bytes /= 2;
-	if (queue && (is_heir(queue) || queue->owed) && policy->ttl_ns == SHORT_NS)
-		policy->ttl_ns = 0;
-	if (queue && is_heir(queue) && (queue->owed || is_last(queue) ||
-					(policy->when_full == WEIR_WHEN_FULL_DEAD_LETTER &&
-					 !may_be_between(queue))))
-		policy->when_full = random_below(seed, 2);
+	policy->max_messages = 1;
+	policy->max_bytes = 4096;
+	if (queue)
+		fit_policy(seed, queue, policy);
 	if (queue && !random_below(seed, 40))
 		policy->max_messages = queue->most_messages + 1, wanted = -EINVAL;
 	if (queue && !random_below(seed, 40))
