@@ -124,9 +124,15 @@ static bool weir_target_met(const struct weir_queue *queue, const struct weir_ta
 	       queue->units - freed->units <= target->units;
 }
 
-/* What is dying will be free. */
-static struct weir_freed weir_freed_by_burial(const struct weir_queue *queue)
+/*
+ * What is dying will be free. In pieces that may not do: what others let die after those were
+ * buried who were dying when this was begun does not count, or it might have no end.
+ */
+static struct weir_freed weir_freed_by_burial(const struct weir_queue *queue,
+					      const struct weir_lack *lack)
 {
+	if (lack->pieces && queue->dead_letters >= lack->burials)
+		return (struct weir_freed){};
 	return (struct weir_freed){ .entries = queue->nr_dying, .units = queue->dying_units };
 }
 
@@ -178,7 +184,7 @@ static bool weir_lack_can_be_met(const struct weir_queue *queue, const struct we
 	if (queue->depth + queue->behind >= WEIR_GO_CHUNK)
 		return true;
 	if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)
-		freed = weir_freed_by_burial(queue);
+		freed = weir_freed_by_burial(queue, lack);
 	for (entry = queue->ready.first; entry; entry = entry->next) {
 		if (weir_line_would_do(queue, target, entry, &freed))
 			return true;
@@ -197,9 +203,10 @@ static bool weir_go_is_over(u32 n, u32 looks)
 	return n >= WEIR_GO_CHUNK || looks >= WEIR_GO_LOOKS;
 }
 
-/* Throws away some, until @target is met: how many. */
-static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_target *target, u64 end)
+/* Throws away some, until @lack's target is met: how many. */
+static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_lack *lack)
 {
+	const struct weir_target *target = &lack->target;
 	struct weir_freed freed = {};
 	struct weir_entry *entry;
 	u32 n, looks = 0;
@@ -207,7 +214,7 @@ static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_targ
 	lockdep_assert_held(&queue->lock);
 	for (n = 0; !weir_go_is_over(n, looks) && !weir_target_met(queue, target, &freed); n++) {
 		entry = weir_queue_oldest(queue, &looks);
-		if (!entry || entry->offset >= end)
+		if (!entry || entry->offset >= lack->end)
 			break;
 		trace_weir_drop(queue, entry);
 		weir_queue_unlist_next(queue, entry);
@@ -220,23 +227,24 @@ static u32 weir_queue_drop_some(struct weir_queue *queue, const struct weir_targ
 	return n;
 }
 
-/* Lets some die, until @target is met when all is buried that is dying: how many. */
-static u32 weir_queue_kill_some(struct weir_queue *queue, const struct weir_target *target,
-				u64 end)
+/* Lets some die, until @lack's target is met when all is buried: how many. */
+static u32 weir_queue_kill_some(struct weir_queue *queue, const struct weir_lack *lack)
 {
-	struct weir_freed freed = weir_freed_by_burial(queue);
+	const struct weir_target *target = &lack->target;
+	struct weir_freed freed = weir_freed_by_burial(queue, lack);
 	struct weir_entry *entry;
 	u32 n, looks = 0;
 
 	lockdep_assert_held(&queue->lock);
 	for (n = 0; !weir_go_is_over(n, looks) && !weir_target_met(queue, target, &freed); n++) {
 		entry = weir_queue_oldest(queue, &looks);
-		if (!entry || entry->offset >= end)
+		if (!entry || entry->offset >= lack->end)
 			break;
 		weir_queue_unlist_next(queue, entry);
 		WRITE_ONCE(queue->depth, queue->depth - 1);
+		freed.entries++;
+		freed.units += weir_units(entry->size);
 		weir_entry_die(queue, entry, WEIR_DEAD_FULL, NULL, NULL);
-		freed = weir_freed_by_burial(queue);
 	}
 	return n;
 }
@@ -258,9 +266,9 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 		if (!lack->pieces)
 			lack->target = weir_target(queue, next, end, false);
 		if (lack->when_full == WEIR_WHEN_FULL_DEAD_LETTER)
-			n = weir_queue_kill_some(queue, &lack->target, lack->end);
+			n = weir_queue_kill_some(queue, lack);
 		else
-			n = weir_queue_drop_some(queue, &lack->target, lack->end);
+			n = weir_queue_drop_some(queue, lack);
 	}
 	lack->left = queue->freed;
 	lack->went = n;
@@ -278,18 +286,13 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 		READ_ONCE(queue->units) <= lack->target.units);
 }
 
-/*
- * Whether those will do for @next that are dying for others. In pieces a small one may, beside
- * what is free; that is waited for only of those who were dying when this was begun.
- */
+/* Whether those will do for @target that are dying for others; in pieces any may, of them. */
 static bool weir_burials_would_do(const struct weir_queue *queue, const struct weir_lack *lack,
 				  const struct weir_target *target)
 {
-	const struct weir_freed buried = weir_freed_by_burial(queue);
+	const struct weir_freed buried = weir_freed_by_burial(queue, lack);
 
-	if (lack->pieces)
-		return queue->nr_dying && queue->dead_letters < lack->burials;
-	return weir_target_met(queue, target, &buried);
+	return lack->pieces ? buried.entries : weir_target_met(queue, target, &buried);
 }
 
 /*
@@ -321,6 +324,7 @@ static int weir_queue_bury_for(struct weir_queue *queue, const struct weir_messa
 			       const struct weir_message *end, struct weir_lack *lack)
 {
 	struct weir_patience until = { .timeout_ns = -1, .elsewhere = lack->elsewhere };
+	const u64 before = READ_ONCE(queue->dead_letters);
 	int ret;
 
 	ret = weir_queue_kill_for(queue, next, end, lack);
@@ -332,6 +336,7 @@ static int weir_queue_bury_for(struct weir_queue *queue, const struct weir_messa
 	weir_queue_bury(queue);
 	ret = weir_queue_wait(queue, &queue->writers, weir_lack_is_buried, (uintptr_t)lack,
 			      &until);
+	lack->went |= READ_ONCE(queue->dead_letters) != before;
 	/* It may have waited in the place of one for whom there is room, or no hope. */
 	weir_queue_wake_writers(queue);
 	if (!ret && READ_ONCE(queue->burials_failed) != lack->burials_failed)

@@ -192,7 +192,7 @@ struct weir_lack {
 	u64 end;			/* what was sent before it may go; 0: not yet known */
 	u64 arrivals;			/* when that was found out, */
 	u64 burials;			/* and queue->dead_letters with what was dying then */
-	bool went;			/* something did, the last time */
+	bool went;			/* something did the last time, or was buried */
 	u64 left;			/* queue->freed when nothing, or nothing more, might go */
 	/* Where what goes is buried: */
 	struct weir_target target;	/* what is to be */
@@ -203,11 +203,14 @@ struct weir_lack {
 /*
  * weir_rest_goes_on() - there is something to be done. What was looked for everywhere in vain
  * is looked for anew only where something went for it: what others free may have no end.
+ * (Where there was no room it was not looked for.)
  */
 static inline bool weir_rest_goes_on(const struct weir_rest *rest,
 				     const struct weir_lack *lack)
 {
-	return rest->stop == WEIR_SEEKING ? lack->went : !weir_rest_lacks_room(rest);
+	if (rest->stop == WEIR_SEEKING)
+		return lack->went || !lack->pieces;
+	return !weir_rest_lacks_room(rest);
 }
 
 /* weir_share_try_reserve() - as weir_queue_try_reserve(), as far as @share goes */

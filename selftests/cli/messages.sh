@@ -130,6 +130,11 @@ test_follow_into_a_broken_pipe() {
 	sort -u got | cmp - all
 }
 
+# ends PID: it has, or is told so, again.
+ends() {
+	! kill -TERM "$1" 2> /dev/null
+}
+
 # Told to end, it leaves to the reader of a pipe what is there already, and settles it.
 test_ended_into_a_pipe() {
 	local line reader
@@ -148,13 +153,10 @@ test_ended_into_a_pipe() {
 	wait $! || equal status 143 $?
 	equal settled 1 "$(figure q settled)"
 	equal depth 1 "$(figure q depth)"
-	# Told twice, it gives it back.
+	# Told again, a while later, it gives it back.
 	weir recv q --follow > pipe &
 	until_true has_figure q leased 1
-	until_true sleeps $!
-	kill -TERM $!
-	until_true sleeps $!
-	kill -TERM $!
+	until_true ends $!
 	wait $! || equal status 143 $?
 	equal depth 1 "$(figure q depth)"
 	exec {reader}<&-

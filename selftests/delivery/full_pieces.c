@@ -119,19 +119,39 @@ TEST_F(dead, what_dies_joins_pieces)
 	ASSERT_EQ(-EAGAIN, send_now(self->writer, 28 * PAGE));
 }
 
-/* Of two that are to die one is buried: that may do, though it is long looked for. */
-TEST_F(dead, pieces_after_half_a_burial)
+/* Of two that are to die, or do already, one is buried: that may do, if long looked for. */
+static void half_a_burial(struct __test_metadata *_metadata, FIXTURE_DATA(dead) *self,
+			  bool die)
 {
-	const int large = PAGES + PAGES * 3 / 16;
+	const struct weir_run large = runs[PAGES + PAGES * 3 / 16];
 
-	crumble(_metadata, self, WEIR_WHEN_FULL_DEAD_LETTER, PAGES);
 	ASSERT_EQ(0, policy_alter(self->heir, (struct weir_policy){ .max_messages = 1 }));
-	ASSERT_EQ(0, lease_end(self->reader, amid(), WEIR_RELEASE, 0));
-	ASSERT_EQ(0, lease_end(self->reader, runs[large], WEIR_RELEASE, 0));
+	if (die) {
+		ASSERT_EQ(1, raw_write(self->target, "x", 1));
+		ASSERT_EQ(0, policy_term(self->reader, amid(), NULL, 0));
+		ASSERT_EQ(0, policy_term(self->reader, large, NULL, 0));
+		ASSERT_EQ(-EAGAIN, send_now(self->writer, 17 * PAGE));
+		ASSERT_EQ(1, letter_take(self->letters, &letter));
+	} else {
+		ASSERT_EQ(0, lease_end(self->reader, amid(), WEIR_RELEASE, 0));
+		ASSERT_EQ(0, lease_end(self->reader, large, WEIR_RELEASE, 0));
+	}
 	ASSERT_EQ(1, send_now(self->writer, 17 * PAGE));
 	EXPECT_EQ(1, raw_figure(self->name, "dead"));
 	EXPECT_EQ(1, raw_figure(self->name, "dying"));
 	EXPECT_EQ(1, raw_figure(self->name, "depth"));
+}
+
+TEST_F(dead, pieces_after_half_a_burial)
+{
+	crumble(_metadata, self, WEIR_WHEN_FULL_DEAD_LETTER, PAGES);
+	half_a_burial(_metadata, self, false);
+}
+
+TEST_F(dead, pieces_after_half_a_burial_of_others)
+{
+	crumble(_metadata, self, WEIR_WHEN_FULL_DEAD_LETTER, PAGES);
+	half_a_burial(_metadata, self, true);
 }
 
 /* Of a process and its threads, in ns. */
@@ -181,19 +201,22 @@ TEST_F(dead, pieces_while_others_go)
 	const struct weir_policy drops = {
 		.max_messages = 1, .when_full = WEIR_WHEN_FULL_DROP_OLDEST,
 	};
-	const __u32 kinds[] = { WEIR_WHEN_FULL_DROP_OLDEST, WEIR_WHEN_FULL_DEAD_LETTER };
+	struct weir_policy buries = policy_dead(self->target, 0);
 	pid_t child;
 	int die, i;
 
 	run_on(0);
+	crumble(_metadata, self, WEIR_WHEN_FULL_DROP_OLDEST, PAGES);
+	ASSERT_EQ(0, policy_alter(self->heir, drops));
 	for (die = 0; die < 2; die++) {
-		crumble(_metadata, self, kinds[die], PAGES);
-		ASSERT_EQ(0, policy_alter(self->heir, drops));
 		child = churn(self->name, die);
 		wait_until(raw_figure(self->name, die ? "dead" : "settled") > 10);
 		for (i = 0; i < 20; i++)
 			ASSERT_EQ(-EAGAIN, send_now(self->writer, 64 * PAGE));
 		ASSERT_EQ(128 + SIGKILL, proc_kill(child));
+		buries.max_bytes = PAGES * PAGE;
+		buries.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+		ASSERT_EQ(0, policy_alter(self->name, buries));
 	}
 }
 

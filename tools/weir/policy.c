@@ -155,9 +155,9 @@ enum status policy_take(const struct args *args, struct weir_policy *policy,
 	if (status)
 		return status;
 	/* Where no other is named the ceiling is no lower than that. */
-	if (values[OPT_BACKOFF] && !values[OPT_BACKOFF_MAX] &&
+	if (policy->backoff_max_ns && values[OPT_BACKOFF] && !values[OPT_BACKOFF_MAX] &&
 	    policy->backoff_ns > policy->backoff_max_ns)
-		policy->backoff_max_ns = 0;
+		policy->backoff_max_ns = policy->backoff_ns;
 	if (values[OPT_DISCARD] || values[OPT_DEAD_LETTER])
 		policy->flags &= ~DEAD;
 	if (values[OPT_DISCARD])

@@ -99,7 +99,8 @@ static int settle_first(struct receiver *receiver, unsigned int n)
 		failed = weir_settle(receiver->batch, from, to - from, WEIR_ACK);
 		if (failed < 0)
 			ret = failed;
-		receiver->late += weir_batch_failed(receiver->batch);
+		else
+			receiver->late += weir_batch_failed(receiver->batch);
 	}
 	return ret;
 }
@@ -129,12 +130,16 @@ static enum status sink_failed(int ret)
 
 static enum status print_batch(struct receiver *receiver, unsigned int n)
 {
+	const uint64_t strangers = receiver->strangers;
 	size_t out;
 	int ret, settled;
 
 	format_batch(receiver, n);
 	ret = sink_write(&receiver->sink, &receiver->text, &out);
 	receiver->wanted -= n;
+	/* Who waits for receipts waits for these. */
+	if (receiver->waits)
+		receiver->wanted += receiver->strangers - strangers;
 	if (!ret)
 		return DONE;
 	settled = receiver->settles ? settle_parted(receiver, n, out) : 0;
@@ -185,7 +190,8 @@ static int settle_receive(struct receiver *receiver)
 			ret = weir_receive(receiver->batch, WEIR_NOW);
 	} else {
 		ret = weir_settle_receive(receiver->batch, WEIR_ACK, WEIR_NOW);
-		receiver->late += weir_batch_failed(receiver->batch);
+		if (ret > 0 || ret == -EAGAIN)
+			receiver->late += weir_batch_failed(receiver->batch);
 	}
 	note_late(receiver, before);
 	return ret;

@@ -10,10 +10,17 @@ static volatile sig_atomic_t stop_signal, nr_stops;
 
 static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
 
+/* Who is told by several at a time (his group, too, or by timeout(1)) is told once. */
+#define ONE_STOP_NS	200000000
+
 static void on_signal(int number)
 {
+	static volatile int64_t last;
+
 	stop_signal = number;
-	if (nr_stops < 2)
+	if (!nr_stops)
+		last = now_ns();
+	if (!nr_stops || now_ns() - last > ONE_STOP_NS)
 		nr_stops++;
 }
 

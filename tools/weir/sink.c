@@ -71,12 +71,15 @@ static int write_all(const struct sink *sink, const struct text *text, size_t *o
 	int ret;
 
 	for (*out = 0; *out < text->len; *out += n) {
+		/* Of what has begun a reader has a part. */
+		begun = sink->is_pipe && *out;
+		if (begun && stopped_twice())
+			return -EINTR;
 		n = write(STDOUT_FILENO, text->bytes + *out, text->len - *out);
 		if (n >= 0)
 			continue;
 		n = 0;
-		begun = sink->is_pipe && *out;
-		if (errno == EINTR && (begun ? stopped_twice() : stopped()))
+		if (errno == EINTR && !begun && stopped())
 			return -EINTR;
 		if (errno == EINTR)
 			continue;

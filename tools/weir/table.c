@@ -231,12 +231,12 @@ const struct verb verbs[] = {
 "weir recv q | head -1.\n"
 "\n"
 "It holds a message for as long as its reader takes, without --lease. With it, what\n"
-"is not settled in time is delivered to others, too, and the status is 1.\n"
+"is not settled in time is delivered to others or to itself, and the status is 1.\n"
 "\n"
 "With --receipts each message is a receipt, and a line of: its token, the queue and\n"
 "the offset of the message that it is of, how that ended, why it was dead, how often\n"
 "it was delivered, when it ended, and who ended it: user, process and name; - is\n"
-"none. What is no receipt is left out, and said so, and the status is 1.\n",
+"none. What is no receipt goes back at the end, and said so, and the status is 1.\n",
 	}, {
 		.name = "call", .words = "NAME [MESSAGE]",
 		.least = 1, .most = 2, .takes_queue = true,

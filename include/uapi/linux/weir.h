@@ -275,9 +275,10 @@ struct weir_version {
  * first. Not what is leased, delayed, behind, dying, or still read by who was late. As
  * many go as all messages of a call need, duplicates too, and stay gone whatever becomes
  * of the call; none goes while fewer than 128 are ready or behind others, and all that may
- * go would not do, and none for a receipt (struct weir_options). Where pages
- * side by side are lacking, that is judged by size: as much goes as the message is large.
- * Where none may go, or the dead letter queue takes none, it is as with WEIR_WHEN_FULL_WAIT.
+ * go would not do, and none for a receipt (struct weir_options). Where pages side by
+ * side are lacking, as much goes as the message is large, and as much again, until there are
+ * such. Where none may go, or not as much, or the dead letter queue takes none, it is as with
+ * WEIR_WHEN_FULL_WAIT.
  *
  * Shares: with WEIR_POLICY_FAIR_SHARE a user may have as many messages, and as many bytes
  * of them, as are free still; what is sent then is both. So one alone gets half of a
