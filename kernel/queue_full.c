@@ -125,8 +125,8 @@ static bool weir_target_met(const struct weir_queue *queue, const struct weir_ta
 }
 
 /*
- * What is dying will be free. In pieces that may not do: what others let die after those were
- * buried who were dying when this was begun does not count, or it might have no end.
+ * What is dying will be free. In pieces that may not do: so what others let die does not count
+ * any more when those are buried who are in @lack's burials, or it might have no end.
  */
 static struct weir_freed weir_freed_by_burial(const struct weir_queue *queue,
 					      const struct weir_lack *lack)
@@ -307,7 +307,10 @@ static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_messa
 	struct weir_target one;
 
 	guard(spinlock)(&queue->lock);
-	if (!weir_queue_let_go(queue, next, end, lack)) {
+	if (weir_queue_let_go(queue, next, end, lack)) {
+		/* One's own victims count until they are buried. */
+		lack->burials = queue->dead_letters + queue->nr_dying;
+	} else {
 		one = weir_target(queue, next, next + 1, lack->pieces);
 		if (weir_target_met(queue, &one, &none))
 			return 0;

@@ -88,6 +88,9 @@ test_stranger() {
 	# It is not thrown away; into a pipe likewise.
 	equal depth 1 "$(cat /sys/class/weir/told/depth)"
 	equal nothing '' "$(weir recv told --receipts 2> err)"
+	# It is held, whatever the lease is, and so is not one after the other.
+	status 1 weir recv told --receipts -n 1 --lease 200ms --timeout 600ms
+	equal said 1 "$(grep -c 'is no receipt' err)"
 	status 0 weir recv told
 	equal message '1 q 0 acked - 1 AT 0 1 -' "$(cat out)"
 }

@@ -86,7 +86,10 @@ static unsigned int run_end(const struct receiver *receiver, unsigned int from, 
 	return to;
 }
 
-/* The first @n are done with; but what is no receipt is nobody's to throw away. */
+/* The longest that there is, in ns: 49 days. */
+#define LONGEST		(UINT32_MAX * INT64_C(1000000))
+
+/* The first @n are done with; but what is no receipt is held, and nobody's to throw away. */
 static int settle_first(struct receiver *receiver, unsigned int n)
 {
 	unsigned int from, to;
@@ -94,8 +97,11 @@ static int settle_first(struct receiver *receiver, unsigned int n)
 
 	for (from = 0; from < n; from = to) {
 		to = run_end(receiver, from, n);
-		if (receiver->strange[from])
+		if (receiver->strange[from]) {
+			if (receiver->lease_ns != WEIR_UNLIMITED)
+				weir_extend(receiver->batch, from, to - from, LONGEST);
 			continue;
+		}
 		failed = weir_settle(receiver->batch, from, to - from, WEIR_ACK);
 		if (failed < 0)
 			ret = failed;
@@ -190,7 +196,7 @@ static int settle_receive(struct receiver *receiver)
 			ret = weir_receive(receiver->batch, WEIR_NOW);
 	} else {
 		ret = weir_settle_receive(receiver->batch, WEIR_ACK, WEIR_NOW);
-		if (ret > 0 || ret == -EAGAIN)
+		if (ret > 0 || ret == -EAGAIN || ret == -EINTR)
 			receiver->late += weir_batch_failed(receiver->batch);
 	}
 	note_late(receiver, before);

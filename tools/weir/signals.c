@@ -15,12 +15,12 @@ static const int stops[] = { SIGINT, SIGTERM, SIGHUP };
 
 static void on_signal(int number)
 {
-	static volatile int64_t last;
+	static int64_t first;
 
 	stop_signal = number;
 	if (!nr_stops)
-		last = now_ns();
-	if (!nr_stops || now_ns() - last > ONE_STOP_NS)
+		first = now_ns();
+	if (!nr_stops || now_ns() - first > ONE_STOP_NS)
 		nr_stops++;
 }
 
@@ -29,6 +29,8 @@ void signals_catch(void)
 	struct sigaction action = { .sa_handler = on_signal }, old;
 	unsigned int i;
 
+	for (i = 0; i < ARRAY_SIZE(stops); i++)
+		sigaddset(&action.sa_mask, stops[i]);
 	/* Without SA_RESTART: they end waits. What nohup ignores stays so. */
 	for (i = 0; i < ARRAY_SIZE(stops); i++) {
 		sigaction(stops[i], NULL, &old);
