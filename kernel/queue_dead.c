@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What nobody could do: messages that were delivered too often, or given up.
+ * What nobody could do: messages that were delivered too often, or given up, or whose time is
+ * over, or that were in the way of others.
  *
  * They are DYING, in a chain, until the queue's work item, the *burial*, has copied
  * them into the heir, the dead letter queue, or thrown them away. The copy is made
  * without any lock and appears in the heir at the moment at which the original goes:
  * both locks are held then, so no look at the two finds the message in both or in none.
  *
- *   LEASED --- comes back too often, TERM ---> DYING --- burial ---> (a slot)
+ *   LEASED --- comes back too often or too late, TERM ---+
+ *   RANKED, BEHIND, DELAYED --- time is over ------------+--> DYING --- burial ---> (a slot)
+ *   READY, RANKED --- in the way of others --------------+
  *
  * While the heir is full the dying wait for a while; without an heir, for ALTER.
  */
