@@ -301,7 +301,9 @@ TEST_F(dead, pieces_two_transactions)
 	busy = time_of(children[0]) + time_of(children[1]);
 	wait_until(lease_now() - begin > 500000000);
 	busy = time_of(children[0]) + time_of(children[1]) - busy;
-	EXPECT_GT((lease_now() - begin) / 2, busy);
+	/* A kernel that reports takes longer for a try than there is between them. */
+	if (raw_seconds(1) == 1)
+		EXPECT_GT((lease_now() - begin) / 2, busy);
 	EXPECT_EQ(0, raw_figure(self->name, "depth"));
 	/* The last two before what is left of the pool. */
 	ASSERT_EQ(0, lease_end(self->reader, runs[SMALL + SMALL * 3 / 16 + 1], WEIR_ACK, 0));
