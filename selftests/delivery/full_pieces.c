@@ -212,61 +212,6 @@ static __u64 time_of(pid_t pid)
 	return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-static void run_on(int cpu)
-{
-	cpu_set_t one;
-
-	CPU_ZERO(&one);
-	CPU_SET(cpu, &one);
-	sched_setaffinity(0, sizeof(one), &one);
-}
-
-/* Small ones come and go, for ever: they are read, or die. */
-static pid_t churn(const char *name, bool die)
-{
-	pid_t child = proc_fork();
-	char byte;
-	int fd;
-
-	if (child)
-		return child;
-	run_on(1);
-	fd = raw_open(name, O_RDWR | O_NONBLOCK);
-	for (;;) {
-		if (raw_write(fd, "x", 1) != 1)
-			continue;
-		if (die)
-			policy_term(fd, lease_take(fd, 1, LEASE_LONG), NULL, 0);
-		else
-			raw_read(fd, &byte, 1);
-	}
-}
-
-/* Whatever others free: who does not wait is told that there is no place. */
-TEST_F(dead, pieces_while_others_go)
-{
-	const struct weir_policy drops = {
-		.max_messages = 1, .when_full = WEIR_WHEN_FULL_DROP_OLDEST,
-	};
-	struct weir_policy buries = policy_dead(self->target, 0);
-	pid_t child;
-	int die, i;
-
-	run_on(0);
-	crumble(_metadata, self, WEIR_WHEN_FULL_DROP_OLDEST, PAGES);
-	ASSERT_EQ(0, policy_alter(self->heir, drops));
-	for (die = 0; die < 2; die++) {
-		child = churn(self->name, die);
-		wait_until(raw_figure(self->name, die ? "dead" : "settled") > 10);
-		for (i = 0; i < 20; i++)
-			ASSERT_EQ(-EAGAIN, send_now(self->writer, 64 * PAGE));
-		ASSERT_EQ(128 + SIGKILL, proc_kill(child));
-		buries.max_bytes = PAGES * PAGE;
-		buries.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
-		ASSERT_EQ(0, policy_alter(self->name, buries));
-	}
-}
-
 /* Sends a small one, for which there is room, with one for which there is none. */
 static pid_t transaction(const char *name)
 {
