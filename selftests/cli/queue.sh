@@ -126,6 +126,16 @@ test_alter_away() {
 	grep -q 'its dead letter queue was destroyed' err
 	status 0 weir doctor
 	grep -q '^warn  letters' out
+	# It is not always the queue's name that is wrong.
+	WEIR_DOOR=none status 2 weir send q x
+	grep -q 'is WEIR_DOOR auto' err
+	# A ceiling that was not named goes up with what is below it.
+	status 0 weir queue alter q --no-dead-letter --backoff 1s --backoff-max 10s
+	status 0 weir queue alter q --backoff 20s
+	equal ceiling 20000000000 "$(figure q backoff_max_ns)"
+	weir queue create other
+	status 0 weir queue alter q --dead-letter other
+	weir queue destroy --force other
 	# Another one of that name is not meant.
 	weir queue create heir
 	status 2 weir queue alter q --lease 2m

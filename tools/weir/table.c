@@ -152,8 +152,9 @@ const struct verb verbs[] = {
 "Changes what is named, while the queue is in use, and leaves the rest as it is.\n"
 "--messages, --bytes and --dedup-count go up to what the queue was created with; 0\n"
 "is none for --max-deliveries, --backoff, --ttl, --starve-after and --prefetch, and\n"
-"with --dedup-time 0 --dedup-count 0 no id is looked for. --no-dead-letter and --no-discard need\n"
-"--max-deliveries 0, if there is a maximum, and not --when-full dead-letter.\n",
+"with --dedup-time 0 --dedup-count 0 no id is looked for. --no-dead-letter and\n"
+"--no-discard need --max-deliveries 0, if there is a maximum, and not --when-full\n"
+"dead-letter.\n",
 	}, {
 		.object = "queue", .name = "move", .words = "FROM TO",
 		.least = 2, .most = 2, .takes_queue = true, .run = queue_move,
