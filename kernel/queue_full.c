@@ -259,7 +259,8 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 	if (!lack->end) {
 		lack->end = queue->next_offset;
 		lack->arrivals = weir_queue_arrivals(queue);
-		lack->burials = queue->dead_letters + queue->nr_dying;
+		lack->burials = queue->dead_letters +
+				(lack->pieces ? queue->nr_dying : queue->held);
 	}
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);
 	if (weir_lack_can_be_met(queue, lack)) {
@@ -286,12 +287,17 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 		READ_ONCE(queue->units) <= lack->target.units);
 }
 
-/* Whether those will do for @target that are dying for others; in pieces any may, of them. */
+/*
+ * Whether those will do for @target that are dying for others; in pieces any may, of them. But
+ * not after @lack's burials: if others always were quicker there might be no end.
+ */
 static bool weir_burials_would_do(const struct weir_queue *queue, const struct weir_lack *lack,
 				  const struct weir_target *target)
 {
 	const struct weir_freed buried = weir_freed_by_burial(queue, lack);
 
+	if (queue->dead_letters >= lack->burials)
+		return false;
 	return lack->pieces ? buried.entries : weir_target_met(queue, target, &buried);
 }
 
@@ -309,7 +315,7 @@ static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_messa
 	guard(spinlock)(&queue->lock);
 	if (weir_queue_let_go(queue, next, end, lack)) {
 		/* One's own victims count until they are buried. */
-		lack->burials = queue->dead_letters + queue->nr_dying;
+		lack->burials = max(lack->burials, queue->dead_letters + queue->nr_dying);
 	} else {
 		one = weir_target(queue, next, next + 1, lack->pieces);
 		if (weir_target_met(queue, &one, &none))

@@ -390,6 +390,57 @@ TEST_F(dead, in_parallel_at_once)
 	EXPECT_EQ(FULL, raw_figure(self->name, "depth"));
 }
 
+/* Small ones come, and die at once, for ever. */
+static pid_t churn(const char *name)
+{
+	static const char page[4096];
+	pid_t child = proc_fork();
+	int fd;
+
+	if (child)
+		return child;
+	fd = raw_open(name, O_RDWR | O_NONBLOCK);
+	for (;;) {
+		if (raw_write(fd, page, sizeof(page)) == sizeof(page))
+			policy_term(fd, lease_take(fd, 1, LEASE_LONG), NULL, 0);
+	}
+}
+
+/* Who does not wait is not held up for ever by others who are quicker when one is buried. */
+TEST_F(dead, others_are_quicker)
+{
+	const struct weir_policy drops = {
+		.max_messages = 1, .when_full = WEIR_WHEN_FULL_DROP_OLDEST,
+	};
+	struct weir_policy buries, policy = policy_dead(self->target, 0);
+	static struct weir_message large = { .len = 64 << 10 };
+	struct weir_send send = { .messages = raw_address(&large), .count = 1 };
+	static const char bytes[64 << 10];
+	char last[WEIR_NAME_SIZE];
+	pid_t child;
+	int i, ret;
+
+	/* One or two a jiffy are buried, each in the place of another one. */
+	raw_name(last);
+	ASSERT_EQ(0, policy_create(last, drops));
+	buries = policy_dead(raw_open(last, O_WRONLY), 0);
+	buries.max_messages = 1;
+	buries.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+	ASSERT_EQ(0, remake_dead(self, 0, buries));
+	policy.max_bytes = 512 << 10;
+	policy.when_full = WEIR_WHEN_FULL_DEAD_LETTER;
+	ASSERT_EQ(0, policy_alter(self->name, policy));
+	child = churn(self->name);
+	wait_until(raw_figure(self->name, "dying") > 100);
+	large.data = raw_address(bytes);
+	for (i = 0; i < 3; i++) {
+		ret = door_command(self->writer, WEIR_IOC_SEND, &send);
+		ASSERT_TRUE(ret == 1 || ret == -EAGAIN);
+	}
+	ASSERT_EQ(128 + SIGKILL, proc_kill(child));
+	ASSERT_EQ(0, raw_destroy_force(last));
+}
+
 /* Takes and settles some, gives some back, and is killed with some. */
 static _Noreturn void consume(const char *name)
 {

@@ -325,7 +325,7 @@ struct weir_policy {
  * @WEIR_WHEN_FULL_DEAD_LETTER: others die for it, with the reason "full"; that they are
  *                         moved to the dead letter queue, which there has to be (EINVAL), is
  *                         waited for by all but WEIR_IOC_REPLY, also by who does not wait
- *                         for room
+ *                         for room: he for no more than there were when he came (EAGAIN)
  */
 enum weir_when_full {
 	WEIR_WHEN_FULL_WAIT		= 0,
