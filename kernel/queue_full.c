@@ -9,8 +9,9 @@
  * since it was woken, stays.
  *
  * To be buried takes longer than to be thrown away: a copy has to be made. So who makes
- * others die waits for the burial, for as long as it gets on: also who does not wait for
- * consumers. What is dying already counts as room that comes.
+ * others die waits for the burial, as long as it gets on, also who does not wait for
+ * consumers; but he not for ever, if others are quicker each time something is buried. What
+ * is dying already counts as room that comes.
  *
  * For a receipt nothing goes: it is not there yet, and would take the place of what is.
  *
@@ -259,8 +260,8 @@ static u32 weir_queue_let_go(struct weir_queue *queue, const struct weir_message
 	if (!lack->end) {
 		lack->end = queue->next_offset;
 		lack->arrivals = weir_queue_arrivals(queue);
-		lack->burials = queue->dead_letters +
-				(lack->pieces ? queue->nr_dying : queue->held);
+		lack->burials = queue->dead_letters + queue->nr_dying;
+		lack->most = queue->dead_letters + queue->held;
 	}
 	lack->target = weir_target(queue, next, next + 1, lack->pieces);
 	if (weir_lack_can_be_met(queue, lack)) {
@@ -288,23 +289,25 @@ static bool weir_lack_is_buried(const struct weir_queue *queue, u64 arg)
 }
 
 /*
- * Whether those will do for @target that are dying for others; in pieces any may, of them. But
- * not after @lack's burials: if others always were quicker there might be no end.
+ * Whether those will do for @target that are dying for others; in pieces any may, of them. Not
+ * when all was buried that was there at first, and what died for it: if others always were
+ * quicker there might be no end.
  */
 static bool weir_burials_would_do(const struct weir_queue *queue, const struct weir_lack *lack,
 				  const struct weir_target *target)
 {
 	const struct weir_freed buried = weir_freed_by_burial(queue, lack);
 
-	if (queue->dead_letters >= lack->burials)
-		return false;
-	return lack->pieces ? buried.entries : weir_target_met(queue, target, &buried);
+	if (lack->pieces)
+		return buried.entries;
+	return queue->dead_letters < max(lack->most, lack->burials) &&
+	       weir_target_met(queue, target, &buried);
 }
 
 /*
  * Lets others die for messages from @next on: 1, their burial is to be waited for, or that
- * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may. If somebody
- * else is quicker when they are buried it is done again, for then he got on.
+ * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may. It is done
+ * again if somebody else is quicker when they are buried.
  */
 static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
 			       const struct weir_message *end, struct weir_lack *lack)
@@ -315,7 +318,7 @@ static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_messa
 	guard(spinlock)(&queue->lock);
 	if (weir_queue_let_go(queue, next, end, lack)) {
 		/* One's own victims count until they are buried. */
-		lack->burials = max(lack->burials, queue->dead_letters + queue->nr_dying);
+		lack->burials = queue->dead_letters + queue->nr_dying;
 	} else {
 		one = weir_target(queue, next, next + 1, lack->pieces);
 		if (weir_target_met(queue, &one, &none))

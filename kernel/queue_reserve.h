@@ -191,9 +191,10 @@ struct weir_lack {
 	u64 freed;			/* queue->freed when the pieces were looked at */
 	u64 end;			/* what was sent before it may go; 0: not yet known */
 	u64 arrivals;			/* when that was found out, */
-	u64 burials;			/* and queue->dead_letters when all is buried that was
-					 * held then (in pieces: was dying), or died for it
+	u64 burials;			/* and queue->dead_letters with what was dying then,
+					 * or when the last one died for it,
 					 */
+	u64 most;			/* or with all that was there */
 	bool went;			/* something did the last time, or was buried */
 	u64 left;			/* queue->freed when nothing, or nothing more, might go */
 	/* Where what goes is buried: */

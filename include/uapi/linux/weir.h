@@ -325,7 +325,8 @@ struct weir_policy {
  * @WEIR_WHEN_FULL_DEAD_LETTER: others die for it, with the reason "full"; that they are
  *                         moved to the dead letter queue, which there has to be (EINVAL), is
  *                         waited for by all but WEIR_IOC_REPLY, also by who does not wait
- *                         for room: he for no more than there were when he came (EAGAIN)
+ *                         for room; where others are quicker each time it is EAGAIN for
+ *                         him when as many are moved as there were, and all that died for him
  */
 enum weir_when_full {
 	WEIR_WHEN_FULL_WAIT		= 0,
