@@ -306,8 +306,8 @@ static bool weir_burials_would_do(const struct weir_queue *queue, const struct w
 
 /*
  * Lets others die for messages from @next on: 1, their burial is to be waited for, or that
- * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may. It is done
- * again if somebody else is quicker when they are buried.
+ * of those that die otherwise; 0, there is room by now; or -EAGAIN, none may, or it was
+ * waited for long enough. It is done again if somebody else is quicker when they are buried.
  */
 static int weir_queue_kill_for(struct weir_queue *queue, const struct weir_message *next,
 			       const struct weir_message *end, struct weir_lack *lack)

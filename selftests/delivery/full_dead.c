@@ -371,7 +371,8 @@ static _Noreturn void send_each(const char *name, int count, __s64 timeout_ns)
 /* One whose room another took waits for the next burial, for there is one (I40). */
 TEST_F(dead, in_parallel_at_once)
 {
-	enum { FULL = 1000 };
+	/* So many that nobody has waited long enough, however slow he is. */
+	enum { FULL = SENDERS * (EACH + 1) };
 	const int each = raw_rounds(EACH);
 	pid_t senders[SENDERS];
 	int i;
