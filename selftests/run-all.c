@@ -576,7 +576,9 @@ int main(int argc, char **argv)
 		else if (option == 'l')
 			logs_path = optarg;
 		else if (option == 'r')
-			results = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+			/* They are needed most where the guest does not live on. */
+			results = open(optarg, O_WRONLY | O_CREAT | O_APPEND | O_SYNC | O_CLOEXEC,
+				       0644);
 		else if (option == 'x')
 			factor = atoi(optarg);
 		else

@@ -3,7 +3,8 @@
  *	history check DIR...
  *		judges the logs in each DIR; status 1 if any cannot be right
  *	history make DIR [--seed N] [--records N] [--mutant NAME]
- *		logs that clients of a queue might have left
+ *		logs that clients of a queue might have left, of some 10,000,000 records; with
+ *		a fault, if that had an occasion, or else none
  */
 #include <errno.h>
 #include <getopt.h>
@@ -12,12 +13,17 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "../number.h"
 #include "model.h"
+
+/* What has room in some 20 GB. */
+#define MOST_RECORDS	100000000ULL
 
 static void usage(void)
 {
 	fprintf(stderr, "usage: history check DIR...\n"
-			"       history make DIR [--seed N] [--records N] [--mutant NAME]\n");
+			"       history make DIR [--seed N] [--records N] [--mutant NAME]\n"
+			"\n  --seed N     [1]\n  --records N  about so many [10000000]\n");
 	exit(2);
 }
 
@@ -31,6 +37,10 @@ static int check(const char *dir)
 
 	if (ret) {
 		fprintf(stderr, "history: %s: %s\n", dir, strerror(-ret));
+		return 1;
+	}
+	if (!history.count) {
+		fprintf(stderr, "history: %s: there are no records\n", dir);
 		return 1;
 	}
 	kinds = history_check(&history);
@@ -64,8 +74,12 @@ static int make(const char *dir, const struct model_plan *plan)
 	uint32_t number = 0;
 	int ret = 0;
 
-	if (!model_run(plan, &history) && plan->mutant)
-		fprintf(stderr, "history: the mutant had no occasion\n");
+	if (!model_run(plan, &history) && plan->mutant) {
+		fprintf(stderr, "history: the mutant had no occasion: try another --seed, or more "
+			"--records\n");
+		history_free(&history);
+		return 1;
+	}
 	mkdir(dir, 0777);
 	for (begin = 0; !ret && begin < history.count; begin = end) {
 		for (end = begin + 1; end < history.count; end++)
@@ -107,9 +121,9 @@ int main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (option == 's')
-			seed = strtoull(optarg, NULL, 0);
+			seed = number_parse("seed", optarg, 0, ~0ULL);
 		else if (option == 'r')
-			plan.records = strtoull(optarg, NULL, 0);
+			plan.records = number_parse("records", optarg, 1, MOST_RECORDS);
 		else if (option == 'm')
 			plan.mutant = mutant_of(optarg);
 		else

@@ -8,16 +8,18 @@
  *		 [--shrink SECONDS] [--verbose]
  *	lockstep --script FILE
  *
- * --state: up to which seed it was clean, and how long that took; what is there is
+ * --ops: in all. --state: up to which seed it was clean, and how long that took; what is there is
  * gone on with, so a run can be interrupted, and made longer, at any time.
  * Each round is a world of its own, with the next seed; --jobs of them are played at a
  * time, so that one has the processor while another waits for a time to end. One that
  * disagrees is made as short as it goes and printed; that is also what --script reads.
  */
 #include <getopt.h>
+#include <limits.h>
 #include <sched.h>
 #include <sys/wait.h>
 
+#include "../number.h"
 #include "../proc.h"
 #include "kselftest.h"
 #include "rounds.h"
@@ -62,9 +64,12 @@ static void resume(void)
 		   &seconds_before) != 3)
 		ksft_exit_fail_msg("%s: says nothing\n", state);
 	fclose(file);
-	total -= steps_before < total ? steps_before : total;
 	ksft_print_msg("%llu steps were played before, in %.1f s; on with seed %llu\n",
 		       steps_before, seconds_before, seed);
+	if (steps_before >= (__u64)total)
+		ksft_exit_fail_msg("%s: all %d steps were played: more take more --ops\n", state,
+				   total);
+	total -= steps_before;
 }
 
 /* The file is whole at any time. The first @clean rounds are known to be clean. */
@@ -222,10 +227,21 @@ static void play_script(void)
 		ops[nr++].step = find_step(name);
 	}
 	fclose(file);
+	if (!nr)
+		ksft_exit_fail_msg("%s: there are no steps\n", script);
 	ksft_set_plan(1);
 	stay_on(0);
 	play_round(ops, nr, verbose, &all);
 	ksft_test_result(all.clean, "%d steps of %s\n", nr, script);
+}
+
+static _Noreturn void usage(void)
+{
+	fprintf(stderr, "usage: lockstep [--ops N] [--seed S] [--round N] [--jobs N] "
+		"[--state FILE]\n"
+		"                [--shrink SECONDS] [--verbose]\n"
+		"       lockstep [--verbose] --script FILE\n");
+	exit(2);
 }
 
 static void parse(int argc, char **argv)
@@ -245,17 +261,19 @@ static void parse(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
-		case 'o': total = atoi(optarg); break;
-		case 's': seed = strtoull(optarg, NULL, 0); break;
-		case 'r': per_round = atoi(optarg); break;
-		case 'j': nr_jobs = min_of(atoi(optarg), MOST_JOBS); break;
-		case 't': shrink_seconds = atoi(optarg); break;
+		case 'o': total = number_parse("ops", optarg, 1, INT_MAX / 2); break;
+		case 's': seed = number_parse("seed", optarg, 0, ~0ULL); break;
+		case 'r': per_round = number_parse("round", optarg, 1, INT_MAX / 2); break;
+		case 'j': nr_jobs = number_parse("jobs", optarg, 1, MOST_JOBS); break;
+		case 't': shrink_seconds = number_parse("shrink", optarg, 0, INT_MAX); break;
 		case 'a': state = optarg; break;
 		case 'f': script = optarg; break;
 		case 'v': verbose = true; break;
-		default: exit(KSFT_FAIL);
+		default: usage();
 		}
 	}
+	if (optind != argc)
+		usage();
 }
 
 int main(int argc, char **argv)

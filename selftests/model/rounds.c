@@ -42,12 +42,14 @@ static int shrink(struct op *ops, int nr)
 	double end = seconds_now() + shrink_seconds;
 	struct op *fewer = malloc(nr * sizeof(*ops));
 	const char *kind = disagreement_kind;
-	int piece = nr, from, at;
+	int piece = nr, before, from, at;
 
 	/* What does not come is most of the time that this takes. */
 	patience = raw_seconds(3);
 
-	while ((piece = piece > 1 ? (piece + 1) / 2 : 0)) {
+	do {
+		piece = (piece + 1) / 2;
+		before = nr;
 		for (from = 0; from < nr && seconds_now() < end;) {
 			int left = from + piece < nr ? nr - from - piece : 0;
 
@@ -61,7 +63,8 @@ static int shrink(struct op *ops, int nr)
 			nr = at + 1;
 			memcpy(ops, fewer, nr * sizeof(*ops));
 		}
-	}
+		/* What was needed for one that is gone may go by now. */
+	} while ((piece > 1 || nr < before) && seconds_now() < end);
 	free(fewer);
 	patience = PATIENCE;
 	return nr;

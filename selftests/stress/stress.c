@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "../number.h"
 #include "kselftest.h"
 #include "round.h"
 
@@ -78,6 +79,14 @@ struct options {
 	const char *module, *logs;
 };
 
+static _Noreturn void usage(void)
+{
+	fprintf(stderr, "usage: stress [--seed N] [--rounds N] [--seconds S] [--ops N] "
+		"[--clients N]\n"
+		"              [--kills N] [--reload WEIR.KO] [--logs DIR]\n");
+	exit(2);
+}
+
 static void parse(struct options *options, int argc, char **argv)
 {
 	static const struct option names[] = {
@@ -96,21 +105,19 @@ static void parse(struct options *options, int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "", names, NULL)) != -1) {
 		switch (option) {
-		case 's': plan->seed = strtoull(optarg, NULL, 0); break;
-		case 'r': options->rounds = strtoul(optarg, NULL, 0); break;
-		case 't': plan->seconds = strtod(optarg, NULL); break;
-		case 'o': plan->ops = strtoull(optarg, NULL, 0); break;
-		case 'c': plan->clients = strtoul(optarg, NULL, 0); break;
-		case 'k': plan->kills = strtoul(optarg, NULL, 0); break;
+		case 's': plan->seed = number_parse("seed", optarg, 0, ~0ULL); break;
+		case 'r': options->rounds = number_parse("rounds", optarg, 1, 1000000); break;
+		case 't': plan->seconds = number_parse_seconds("seconds", optarg); break;
+		case 'o': plan->ops = number_parse("ops", optarg, 1, ~0ULL); break;
+		case 'c': plan->clients = number_parse("clients", optarg, 1, STRESS_CLIENTS); break;
+		case 'k': plan->kills = number_parse("kills", optarg, 0, 1000000); break;
 		case 'm': options->module = optarg; break;
 		case 'l': options->logs = optarg; break;
-		default: exit(2);
+		default: usage();
 		}
 	}
-	if (!plan->clients || plan->clients > STRESS_CLIENTS || optind != argc) {
-		fprintf(stderr, "stress: 1 to %d clients\n", STRESS_CLIENTS);
-		exit(2);
-	}
+	if (optind != argc)
+		usage();
 }
 
 static unsigned int wrong(const struct round_totals *totals)

@@ -156,7 +156,7 @@ void guest_bind_modules(const char *source)
 
 void guest_mount_share(const char *path)
 {
-	/* Uncached but for mmap(): the machine sees what the guest wrote. */
+	/* With mmap(). The machine sees what the guest wrote when that is closed, or synced. */
 	mount_at("share", path, "9p", 0, NINEP_OPTIONS ",cache=mmap");
 }
 
