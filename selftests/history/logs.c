@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* Logs outlive who writes them; what a file does not have, no history has. */
+/* Logs outlive who writes them; what a file does not have, no history has, nor is it right. */
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,14 +105,43 @@ static bool reports_the_witness(void)
 	return good;
 }
 
+/* The status of "./history WHAT DIR MORE". */
+static int command(const char *what, const char *dir, const char *more)
+{
+	char line[256];
+	int status;
+
+	snprintf(line, sizeof(line), "./history %s %s %s > /dev/null 2>&1", what, dir, more);
+	status = system(line);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Nothing to judge, and no fault where one was asked for, is no success. */
+static bool nothing_is_not_right(const char *dir)
+{
+	char path[64], line[80];
+	bool good;
+
+	snprintf(path, sizeof(path), "%s/made", dir);
+	good = command("check", dir, "") == 1 &&
+	       command("make", path, "--records -5") == 2 &&
+	       command("make", path, "--records 10 --mutant key-two") == 1 &&
+	       command("check", path, "") == 1 &&
+	       command("make", path, "--records 1000") == 0 &&
+	       command("check", path, "") == 0;
+	snprintf(line, sizeof(line), "rm -r %s", path);
+	return !system(line) && good;
+}
+
 int main(void)
 {
 	char dir[] = "/tmp/history.XXXXXX", path[64];
 
 	ksft_print_header();
-	ksft_set_plan(3);
+	ksft_set_plan(4);
 	if (!mkdtemp(dir))
 		ksft_exit_fail_msg("no folder for logs\n");
+	ksft_test_result(nothing_is_not_right(dir), "nothing_is_not_right\n");
 	ksft_test_result(survives_a_kill(dir), "survives_a_kill\n");
 	ksft_test_result(bodies_show_any_flip(), "bodies_show_any_flip\n");
 	ksft_test_result(reports_the_witness(), "reports_the_witness\n");
